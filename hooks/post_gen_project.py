@@ -1,0 +1,138 @@
+"""Writes what is the user's from now on: the password, the menu, the apps, Procfile, nginx.
+
+All of it is made in _hook/ first, with the generated project's own code, and then put in place.
+A file that is there already stays; the template's version is laid beside it as <file>.new.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+# Answers come in as data, never as code.
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+STAGE = Path("_hook")
+UNDO = Path(".undo")  # pre_gen_project.py put aside there what was in the folder before
+
+# manage.py and menu.py of the project that is being made.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path.cwd()))
+
+
+def make():
+    """Make the files in _hook/.
+
+    Returns:
+        What to tell about the password, line by line.
+    """
+    import manage
+
+    for name in ANSWERS["apps"].split(","):
+        manage.add_app(name.strip(" "), STAGE)
+    if os.path.lexists(".htpasswd"):
+        return ["The users and passwords in .htpasswd are as they were."]
+
+    user, told = ANSWERS["auth_user"], []
+    password = os.environ.get("AUTH_PASSWORD")
+    if password is not None:
+        told.append(f"The password of {user} is the one in AUTH_PASSWORD.")
+    elif ANSWERS["password_source"] == "ask" and sys.stdin.isatty():
+        password = manage.ask_password(user)
+    else:
+        password = manage.generate_password()
+        told += ["Write this down; it is shown once and kept nowhere:", ""]
+        told += [f"    user      {user}", f"    password  {password}"]
+        if "_repo_dir" not in ANSWERS:  # cruft: an update makes throw-away copies to compare
+            told += ["", "(Under `cruft update` this password is for nothing: yours stays.)"]
+    manage.set_password(user, password, STAGE)
+    return told
+
+
+def put_in_place():
+    """Move the files out of _hook/, past those that are there already.
+
+    Returns:
+        The files that were kept, and the versions laid beside those that differ.
+    """
+    menu_is_new = not Path("apps.json").exists()
+    kept, beside = [], []
+    for made in sorted(path for path in STAGE.rglob("*") if path.is_file()):
+        target = made.relative_to(STAGE)
+        if not target.exists():
+            # An app that its owner took away from apps/ stays away.
+            if menu_is_new or target.parent.name != "apps":
+                target.parent.mkdir(exist_ok=True)
+                shutil.move(made, target)
+            continue
+        kept.append(target)
+        if made.read_bytes() != target.read_bytes():
+            beside.append(target.with_name(f"{target.name}.new"))
+            os.replace(made, beside[-1])
+    shutil.rmtree(STAGE)
+    return kept, beside
+
+
+def take_back():
+    """Leave a folder that was there before as it was."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    for folder in map(Path, ANSWERS["_folders"]):
+        if not (UNDO / folder).is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        for path in folder.iterdir():
+            if path.is_file() and not (UNDO / path).exists():
+                path.unlink()
+        for saved in (UNDO / folder).iterdir():
+            if saved.is_file():
+                shutil.copy2(saved, folder / saved.name)
+
+
+def tell(password, kept, beside):
+    """Say what there is now and what comes next."""
+    here = os.path.relpath(Path.cwd(), os.environ.get("PWD", Path.cwd().parent))
+    lines = ["", f"{ANSWERS['app_name']} is in {Path.cwd()}", "", *password, ""]
+    if kept:
+        lines += ["Yours, and left as they are: " + ", ".join(path.as_posix() for path in kept)]
+    if beside:
+        names = ", ".join(path.as_posix() for path in beside)
+        lines += [f"The template's versions, to compare and delete: {names}"]
+    lines += [""] if kept else []
+    activate = r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate"
+    lines += ["Next:", f"    cd {shlex.quote(here)}", f"    python3 -m venv .venv && {activate}"]
+    lines += ["    pip install -r requirements.txt", "    streamlit run app.py", ""]
+    lines += ["README.md goes on from there: your own apps, more users, Heroku.", ""]
+    print("\n".join(lines))
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    # Ctrl-C stops cookiecutter too, and then it leaves a new folder behind.
+    new = not any(UNDO.iterdir())
+    try:
+        told = make()
+        kept, beside = put_in_place()
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if not new:
+            take_back()
+        shutil.rmtree(UNDO)
+        if new and interrupted:
+            shutil.rmtree(Path.cwd())
+        sys.exit("\nStopped; nothing was kept." if interrupted else f"\n{error}\n")
+    shutil.rmtree(UNDO)
+    tell(told, kept, beside)
+
+
+if __name__ == "__main__":
+    main()

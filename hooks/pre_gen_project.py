@@ -1,0 +1,134 @@
+"""Refuses wrong answers, all of them at once, before a file is written.
+
+The rules for names and passwords are menu.py's and manage.py's in the generated project, which
+is not there yet. tests/template/test_answers.py holds the two to the same verdicts.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import unicodedata
+from importlib.util import find_spec
+from pathlib import Path
+
+# Answers come in as data, never as code.
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+
+# The files that stand in the way of the template's are put aside here until the end.
+UNDO = Path(".undo")
+
+
+def is_line(text, longest):
+    """Whether a text is 1 to `longest` characters on one line, without blanks at its ends."""
+    hidden = any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
+    return 1 <= len(text) <= longest and text == text.strip() and not hidden
+
+
+def check_app_name(name):
+    if not is_line(name, 30):
+        return "has 1 to 30 characters on one line (Heroku's limit in app.json)", "Data Apps"
+
+
+def check_project_slug(slug):
+    if not re.fullmatch(r"[a-z][a-z0-9-]{1,28}[a-z0-9]", slug):
+        rule = "begins with a letter, then lower-case letters, digits and dashes, 3 to 30 in all"
+        return f"{rule}, no dash at the end (Heroku's rule)", "data-apps"
+
+
+def check_auth_user(user):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", user):
+        return "is 1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit", "anna.b"
+
+
+def check_apps(apps):
+    example = "Sales Report, Churn Explorer"
+    names = [name.strip(" ") for name in apps.split(",")]
+    if not all(is_line(name, 60) for name in names):
+        return "are names of 1 to 60 characters on one line, separated by commas", example
+    keys = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]
+    if len(set(keys)) < len(keys):
+        return "are different names: one stands there twice", example
+
+
+def check_password_source(source):
+    if source not in ("generate", "ask"):
+        return "is generate or ask", "generate"
+    # cruft passes no _repo_dir. It makes throw-away copies without a terminal to compare them,
+    # and for those post_gen_project.py generates one.
+    needed = not Path(".htpasswd").exists() and "AUTH_PASSWORD" not in os.environ
+    if source == "ask" and needed and "_repo_dir" in ANSWERS and not sys.stdin.isatty():
+        return "needs a terminal to type on, and there is none: set AUTH_PASSWORD", "generate"
+
+
+def wrong_answers():
+    """Return a line for each wrong answer: what was given, the rule, a good one."""
+    for name in ("app_name", "project_slug", "auth_user", "apps", "password_source"):
+        answer = ANSWERS[name]
+        broken = (
+            globals()[f"check_{name}"](answer)
+            if isinstance(answer, str)
+            else ("is text", '"text in quotes"')
+        )
+        if broken:
+            rule, example = broken
+            yield f"{name}: {answer!r} is refused. It {rule}. Example: {example}"
+    password = os.environ.get("AUTH_PASSWORD")
+    if password is not None:
+        size = len(password.encode(errors="replace"))
+        control = any(unicodedata.category(character) in {"Cc", "Cs"} for character in password)
+        if control or not 12 <= size <= 72:
+            rule = "has 12 to 72 bytes of UTF-8 without control characters"
+            yield f"AUTH_PASSWORD: what is in the environment is refused. It {rule}."
+
+
+def bcrypt_command():
+    """Return the command that puts bcrypt beside cookiecutter."""
+    # Tools that give each program an environment of its own are known by where they put it.
+    home = Path(sys.prefix).as_posix()
+    template = ANSWERS.get("_template", "gh:org/streamlit-heroku")
+    if "/pipx/venvs/" in home:
+        return f"pipx inject {Path(home).name} bcrypt"
+    if "/uv/tools/" in home:
+        return "uv tool install cookiecutter --with bcrypt"
+    if "/uv/" in home:
+        return f"uvx --with bcrypt cookiecutter {template}"
+    return f"{shlex.quote(sys.executable)} -m pip install bcrypt"
+
+
+def wrong_surroundings():
+    """Return a line for each thing that is amiss on this machine, with what to do."""
+    if sys.version_info < (3, 11):
+        yield f"cookiecutter runs on Python {sys.version.split()[0]} here; it takes 3.11 or newer."
+    if not find_spec("bcrypt"):
+        yield f"bcrypt, which hashes the password, is missing. Run this once: {bcrypt_command()}"
+    if UNDO.exists():
+        yield (
+            f"{UNDO}/ holds your files from a run that was cut off. Move them back where they "
+            "belong, delete the folder, and run this again."
+        )
+
+
+def put_aside():
+    """Copy what stands in the template's folders, so that a failure can put it back."""
+    for folder in ANSWERS["_folders"]:
+        if Path(folder).is_dir():
+            found = [path for path in Path(folder).iterdir() if path.is_file()]
+            (UNDO / folder).mkdir()
+            for path in found:
+                shutil.copy2(path, UNDO / path)
+
+
+def main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    faults = [*wrong_answers(), *wrong_surroundings()]
+    if faults:
+        sys.exit("\n".join(["", "Nothing was written:", *(f"  - {fault}" for fault in faults), ""]))
+    put_aside()
+
+
+if __name__ == "__main__":
+    main()

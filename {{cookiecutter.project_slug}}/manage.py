@@ -1,0 +1,255 @@
+"""The commands of day two: passwd, add-app. `python manage.py` alone lists them.
+
+The template's hook calls the same functions when it makes the project.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import keyword
+import os
+import re
+import secrets
+import sys
+import tempfile
+import unicodedata
+from pathlib import Path
+
+import click
+
+from menu import LONGEST_NAME, ROOT, App, MenuError, load_menu, name_fault, plain, same_name
+from menu import read_entries
+
+STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
+
+# User names end up in nginx's configuration and in HTTP headers, and basic authentication
+# cuts at the first colon.
+USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+USER_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit"
+
+# bcrypt takes 72 bytes at most. Cost 12 is 180 ms for us and for whoever guesses.
+PASSWORD_RULE = "12 to 72 bytes of UTF-8 without control characters"
+COST = 12
+
+# 32 characters that nobody takes for one another: 5 bits each.
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+# Windows keeps these for devices, whatever comes after the dot.
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+
+
+class Refused(click.ClickException):
+    """What was asked for breaks a rule: the text names the thing, the rule and the way out."""
+
+
+def check_user(user: str) -> None:
+    """Raise Refused unless the user name keeps its rule."""
+    if not USER.fullmatch(user):
+        raise Refused(f"The user name {user!r} breaks the rule: {USER_RULE}. Example: anna.b")
+
+
+def check_password(password: str) -> None:
+    """Raise Refused unless the password keeps its rule. What was given is never shown."""
+    size = len(password.encode(errors="replace"))
+    if not 12 <= size <= 72 or any(unicodedata.category(c) in {"Cc", "Cs"} for c in password):
+        raise Refused(f"That password breaks the rule: {PASSWORD_RULE}. Four random words will do.")
+
+
+def generate_password() -> str:
+    """Return a new password of 120 random bits: six groups of four characters."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(6))
+
+
+def ask_password(user: str) -> str:
+    """Return a password typed twice on the terminal, hidden. Three tries.
+
+    Raises:
+        Refused: there is no terminal, or no try succeeded.
+    """
+    if not sys.stdin.isatty():
+        raise Refused(
+            "A password is typed on a terminal only, and there is none here. Set AUTH_PASSWORD "
+            "in the environment, or have one generated."
+        )
+    for _ in range(3):
+        password = getpass.getpass(f"Password for {user} ({PASSWORD_RULE}, hidden): ")
+        try:
+            check_password(password)
+        except Refused as refused:
+            click.echo(refused.message, err=True)
+            continue
+        if getpass.getpass("The same once more: ") == password:
+            return password
+        click.echo("The two differ. Type the same one twice.", err=True)
+    raise Refused("No password after three tries. Run it again when you have one at hand.")
+
+
+def set_password(user: str, password: str, root: Path = ROOT) -> bool:
+    """Write the user's line in .htpasswd: a new user, or a new password for one who is there.
+
+    The file is replaced in one step, and only its owner may read it (mode 0600).
+
+    Returns:
+        Whether the user is new.
+
+    Raises:
+        Refused: the name or the password breaks its rule, or there is a user whose name
+            differs in capitals alone.
+    """
+    import bcrypt  # the launcher's tests import this module where bcrypt is not needed
+
+    check_user(user)
+    check_password(password)
+    path = root / ".htpasswd"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    users = [line.partition(":")[0] for line in lines]
+    for other in users:
+        if other != user and other.lower() == user.lower():
+            raise Refused(
+                f"There is a user {other!r} already, and {user!r} differs in capitals alone. "
+                f"Take another name, or give that user a new password: manage.py passwd {other}"
+            )
+    digest = bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode("ascii")
+    # nginx takes a user's first line; a second one would be a password nobody knows of.
+    place = users.index(user) if user in users else len(lines)
+    lines = [line for line, other in zip(lines, users, strict=True) if other != user]
+    lines.insert(place, f"{user}:{digest}")
+    replace(path, "".join(f"{line}\n" for line in lines), mode=0o600)
+    return user not in users
+
+
+def add_app(name: str, root: Path = ROOT) -> App:
+    """Write a new module in apps/ and its entry at the end of apps.json.
+
+    Raises:
+        Refused: the name breaks its rule, or is in the menu already.
+        MenuError: apps.json is broken.
+    """
+    if fault := name_fault(name):
+        raise Refused(
+            f"The app's name {name!r} {fault}. The rule: 1 to {LONGEST_NAME} characters on one "
+            "line. Example: Sales Report"
+        )
+    entries = read_entries(root) if (root / "apps.json").exists() else []
+    menu = load_menu(root) if entries else []
+    if same_name(name) in (same_name(app.name) for app in menu):
+        raise Refused(f"{name!r} is in apps.json already. Every app has a name of its own.")
+
+    taken = {app.url_path for app in menu}
+    taken |= {path.stem.lower() for path in (root / "apps").glob("*")}
+    app = App(name, f"apps.{free_name(module_name(name), taken)}")
+    module = root / "apps" / f"{app.url_path}.py"
+    title = python_string(plain(name))
+    replace(module, STARTER.read_text("utf-8").replace('"New app"', title))
+    try:
+        entries.append({"name": app.name, "module": app.module})
+        text = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+        replace(root / "apps.json", f"[\n{text}\n]\n")
+    except BaseException:
+        module.unlink()
+        raise
+    return app
+
+
+def module_name(name: str) -> str:
+    """Return a readable Python identifier for an app's name: "Café 2024" -> "cafe_2024".
+
+    Latin letters lose their accents; other scripts stay as they are ("売上"), as Python's
+    identifiers may (https://docs.python.org/3/reference/lexical_analysis.html#identifiers).
+    """
+
+    def letter(character: str) -> str:
+        base = unicodedata.normalize("NFKD", character)[0]
+        if base.isascii() and base.isalnum():
+            return base
+        # Letters, and the marks that Hindi or Thai cannot do without.
+        return character if character != "_" and f"a{character}".isidentifier() else " "
+
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    word = "_".join("".join(map(letter, folded)).split())
+    if not word:
+        return "app"  # a name of emoji or signs alone
+    if keyword.iskeyword(word) or word in DEVICES:
+        return f"{word}_"
+    return word if word.isidentifier() else f"app_{word}"
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return the name, or the first of name_2, name_3 ... that is not taken."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def python_string(text: str) -> str:
+    """Return a Python literal of the text, in the quotes that ruff's formatter prefers."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
+    return f"{quote}{escaped}{quote}"
+
+
+def replace(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a text file in one step: whoever reads it sees the old text or the new one."""
+    path.parent.mkdir(exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+class Commands(click.Group):
+    """The commands, with the menu's faults shown as messages rather than tracebacks."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except MenuError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands)
+def cli() -> None:
+    """Look after the apps and the users of this project."""
+
+
+@cli.command()
+@click.argument("user")
+@click.option("--generate", is_flag=True, help="Make a strong password and show it once.")
+def passwd(user: str, generate: bool) -> None:
+    """Add USER, or change their password.
+
+    The password is typed twice, hidden; where AUTH_PASSWORD is set in the environment, it is
+    taken from there.
+    """
+    check_user(user)
+    given = os.environ.get("AUTH_PASSWORD")
+    if given is not None:
+        password = given
+    else:
+        password = generate_password() if generate else ask_password(user)
+    new = set_password(user, password)
+    click.echo(f"Added {user} to .htpasswd." if new else f"Changed {user}'s line in .htpasswd.")
+    if generate and given is None:
+        click.echo(f"The password, shown this once: {password}")
+    click.echo("It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main")
+
+
+@cli.command("add-app")
+@click.argument("name")
+def add_app_command(name: str) -> None:
+    """Add an app called NAME to the menu, with a module to start from."""
+    app = add_app(name)
+    click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
+    click.echo("See it: streamlit run app.py")
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,176 @@
+"""The menu: what apps.json says, read and checked.
+
+The launcher, manage.py and the tests all read the menu here, so they agree on its rules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
+LONGEST_NAME = 60
+
+
+class MenuError(Exception):
+    """What is wrong with the menu: a line for each fault, with the rule and the way out."""
+
+
+@dataclass(frozen=True)
+class App:
+    """One entry of the menu: its name in the menu and its module, "apps.<something>"."""
+
+    name: str
+    module: str
+
+    @property
+    def url_path(self) -> str:
+        """The app's path in the browser, without slashes: "sales_report"."""
+        return self.module.removeprefix("apps.")
+
+    def find(self, root: Path = ROOT) -> Path:
+        """Return the module's file, without importing it.
+
+        Raises:
+            MenuError: the file is not there.
+        """
+        for path in (f"apps/{self.url_path}.py", f"apps/{self.url_path}/__init__.py"):
+            if (root / path).is_file():
+                return root / path
+        raise MenuError(
+            f'"{self.name}": there is no file apps/{self.url_path}.py for the module '
+            f"{self.module}. Put the file there, or correct the entry in apps.json."
+        )
+
+    def load(self) -> Callable[[], None]:
+        """Import the app's module and return its run().
+
+        Raises:
+            MenuError: the module is not there or has no run().
+            Exception: whatever the module itself raises when it is imported.
+        """
+        path = self.find()
+        run = getattr(importlib.import_module(self.module), "run", None)
+        if not callable(run):
+            raise MenuError(
+                f'"{self.name}": {path.relative_to(ROOT).as_posix()} has no function run(). '
+                "The launcher calls it to draw the app: put the app's code into `def run():`."
+            )
+        return run
+
+
+def app_name(root: Path = ROOT) -> str:
+    """Return what people call the whole of it: "name" in app.json, or else "Apps"."""
+    try:
+        name = json.loads((root / "app.json").read_text("utf-8"))["name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return "Apps"
+    return name if isinstance(name, str) and name.strip() else "Apps"
+
+
+def name_fault(name: object) -> str | None:
+    """Return what is wrong with an app's name, or None. The rule: 1 to 60 visible characters."""
+    if not isinstance(name, str):
+        return "is not text"
+    if not name or name != name.strip():
+        return "is empty, or begins or ends with a blank"
+    if len(name) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} characters"
+    # Control characters, lone surrogates and line breaks; a joiner inside an emoji is welcome.
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+        return "holds a control character or a line break"
+    return None
+
+
+def same_name(name: str) -> str:
+    """Return a key that is equal for names that people would take for the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows the text as it is: "Cost in $" is no formula."""
+    return re.sub(r"[\\`*_\[\]<>~$:]|&(?=#?\w+;)", r"\\\g<0>", text)
+
+
+def load_menu(root: Path = ROOT) -> list[App]:
+    """Read and check apps.json. No app is imported.
+
+    Returns:
+        The apps in the order of the menu, one at least.
+
+    Raises:
+        MenuError: with a line for each thing that is wrong.
+    """
+    entries = read_entries(root)
+    faults = [fault for number, entry in enumerate(entries, 1) for fault in _faults(number, entry)]
+    if not faults:
+        faults = _repeats(entries)
+    if not entries:
+        faults = [f"apps.json lists no app. Write one at least: {EXAMPLE}"]
+    if faults:
+        raise MenuError("\n".join(faults))
+    return [App(entry["name"], entry["module"]) for entry in entries]
+
+
+def read_entries(root: Path = ROOT) -> list:
+    """Return the list in apps.json as it stands there, its entries unchecked.
+
+    Raises:
+        MenuError: the file is not there, or is not a list in JSON.
+    """
+    try:
+        entries = json.loads((root / "apps.json").read_text("utf-8-sig"))
+    except FileNotFoundError:
+        raise MenuError(f"apps.json is not there. It is the menu; write one: {EXAMPLE}") from None
+    except UnicodeDecodeError:
+        raise MenuError("apps.json is not UTF-8 text. Save it as UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise MenuError(
+            f"apps.json is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
+            f"Look for a comma or a quote too few or too many. It looks like this: {EXAMPLE}"
+        ) from None
+    if not isinstance(entries, list):
+        raise MenuError(f"apps.json is not a list. It looks like this: {EXAMPLE}")
+    return entries
+
+
+def _faults(number: int, entry: object) -> list[str]:
+    """Return what is wrong with one entry by itself."""
+    where = f"apps.json, entry {number}"
+    if not isinstance(entry, dict) or set(entry) != {"name", "module"}:
+        return [f'{where}: {entry!r} needs "name" and "module", and nothing else: {EXAMPLE}']
+    faults = []
+    if fault := name_fault(entry["name"]):
+        faults.append(
+            f'{where}: the name {entry["name"]!r} {fault}. A name has 1 to {LONGEST_NAME} '
+            'characters on one line, like "Sales Report".'
+        )
+    module = entry["module"]
+    folder, _, stem = module.partition(".") if isinstance(module, str) else ("", "", "")
+    if folder != "apps" or not stem.isidentifier():
+        faults.append(
+            f"{where}: the module {module!r} is outside apps/. A module is the name of a file in "
+            'apps/, like "apps.sales_report" for apps/sales_report.py.'
+        )
+    return faults
+
+
+def _repeats(entries: list[dict]) -> list[str]:
+    """Return a line for each name and each module that stands in more than one entry."""
+    faults = []
+    for key in ("name", "module"):
+        first: dict[str, int] = {}
+        for number, entry in enumerate(entries, 1):
+            earlier = first.setdefault(same_name(entry[key]), number)
+            if earlier != number:
+                faults.append(
+                    f"apps.json, entry {number}: the {key} {entry[key]!r} stands in entry "
+                    f"{earlier} already. Every app has its own: change one of the two."
+                )
+    return faults
