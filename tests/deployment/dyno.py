@@ -1,0 +1,178 @@
+"""A stand-in for a Heroku dyno: builds a slug from a project and runs its Procfile.
+
+What Heroku does is imitated as its buildpacks do it; nginx, Ruby's erb, Python and Streamlit
+are the real ones.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+# All on a dyno runs as one user who is not root. Where the tests run as root, that is this one.
+USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def missing_parts(nginx: str) -> list[str]:
+    """Return the names of the system's programs that a dyno needs and that are not here."""
+    return [name for name in (nginx, "erb", "bash") if not shutil.which(name)]
+
+
+def own(path: Path) -> None:
+    """Give a folder to the dyno's user."""
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", f"{USER}:", path], check=True)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def python_environment(requirements: Path) -> Path:
+    """Return the bin/ of an environment with the requirements installed, made once per content."""
+    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    home = Path(tempfile.gettempdir()) / f"streamlit-heroku-{os.geteuid()}-{key}"
+    done = home / "complete"
+    if not done.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(mode=0o755)
+        # Where root's own Python lives in /root, the dyno's user may not run it.
+        python = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
+        subprocess.run([python, "-m", "venv", home], check=True)
+        install = [home / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-r", requirements], check=True)
+        done.touch()
+    if done.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{home} belongs to somebody else: delete it")
+    return home / "bin"
+
+
+class Dyno:
+    """One dyno. Use it as a context manager: it is built and up inside, and gone after."""
+
+    def __init__(self, project: Path, nginx: str = "nginx", **environment: str) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="dyno-"))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.python = python_environment(project / "requirements.txt")
+        self.started = 0.0
+        self._nginx = nginx
+        self._log = self.home.with_suffix(".log")
+        self._process: subprocess.Popen | None = None
+        self._environment = {
+            "PATH": f"{self.home}/bin:{self.python}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "DYNO": "web.1",
+            "PORT": str(self.port),
+            "PYTHONPATH": str(self.home),
+            "PYTHONUNBUFFERED": "true",
+            # The Python buildpack sets these two on the small dynos, and uvicorn obeys both.
+            "WEB_CONCURRENCY": "2",
+            "FORWARDED_ALLOW_IPS": "*",
+            **environment,
+        }
+        self._build(project)
+
+    def _build(self, project: Path) -> None:
+        ignored = [
+            line.strip().lstrip("/")
+            for line in (project / ".slugignore").read_text("utf-8").splitlines()
+            if line.strip()
+        ]
+
+        def left_out(folder: str, names: list[str]) -> set[str]:
+            paths = {name: (Path(folder) / name).relative_to(project).as_posix() for name in names}
+            return {
+                name
+                for name, path in paths.items()
+                if any(fnmatch.fnmatch(name, rule) or path == rule for rule in ignored)
+            }
+
+        shutil.copytree(project, self.home, ignore=left_out, dirs_exist_ok=True, symlinks=True)
+        # git keeps only the run bit of a file's mode.
+        for path in self.home.rglob("*"):
+            if path.is_file():
+                path.chmod(0o755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644)
+        (self.home / "bin").mkdir(exist_ok=True)
+        if (self.home / "bin/post_compile").exists():
+            run = ["bash", "-c", "bin/post_compile"]
+            subprocess.run(run, cwd=self.home, env=self._environment, check=True)
+        shutil.copy(HERE / "start-nginx", self.home / "bin/start-nginx")
+        (self.home / "bin/nginx").symlink_to(shutil.which(self._nginx))
+        self.home.chmod(0o755)
+        own(self.home)
+
+    def start(self) -> Dyno:
+        """Run the web line of the Procfile, and return at once."""
+        for name in ("app-initialized", "streamlit.socket"):
+            Path("/tmp", name).unlink(missing_ok=True)
+        lines = (self.home / "Procfile").read_text("utf-8").splitlines()
+        command = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
+        self.started = time.monotonic()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "-c", command.strip()],
+                cwd=self.home,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **({"user": USER, "group": pwd.getpwnam(USER).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}),
+            )
+        return self
+
+    def wait(self, seconds: float = 60) -> float:
+        """Wait until nginx answers, and return the seconds since the start."""
+        while time.monotonic() - self.started < seconds:
+            if self._process.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return time.monotonic() - self.started
+        raise TimeoutError(f"The dyno is not up after {seconds} s. Its log:\n{self.log()}")
+
+    def wait_for_end(self, seconds: float) -> int:
+        """Return the exit status of the Procfile's command."""
+        return self._process.wait(seconds)
+
+    def log(self) -> str:
+        """Return all that the dyno has written to its log."""
+        return self._log.read_text("utf-8", "replace")
+
+    def stop(self) -> None:
+        """End every process, SIGTERM first, as Heroku does, and delete the dyno."""
+        if self._process:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(self._process.pid, number)
+                    self._process.wait(10)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    pass
+        shutil.rmtree(self.home, ignore_errors=True)
+        self._log.unlink(missing_ok=True)
+
+    def __enter__(self) -> Dyno:
+        self.start().wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
