@@ -92,7 +92,8 @@ def take_back():
 
 def tell(password, kept, beside):
     """Say what there is now and what comes next."""
-    here = os.path.relpath(Path.cwd(), os.environ.get("PWD", Path.cwd().parent))
+    here, start = Path.cwd(), Path(os.environ.get("PWD", "/"))  # where the user stands
+    here = here.relative_to(start) if here.is_relative_to(start) else here
     lines = ["", f"{ANSWERS['app_name']} is in {Path.cwd()}", "", *password, ""]
     if kept:
         lines += ["Yours, and left as they are: " + ", ".join(path.as_posix() for path in kept)]
@@ -101,7 +102,11 @@ def tell(password, kept, beside):
         lines += [f"The template's versions, to compare and delete: {names}"]
     lines += [""] if kept else []
     activate = r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate"
-    lines += ["Next:", f"    cd {shlex.quote(here)}", f"    python3 -m venv .venv && {activate}"]
+    lines += [
+        "Next:",
+        f"    cd {shlex.quote(str(here))}",
+        f"    python3 -m venv .venv && {activate}",
+    ]
     lines += ["    pip install -r requirements.txt", "    streamlit run app.py", ""]
     lines += ["README.md goes on from there: your own apps, more users, Heroku.", ""]
     print("\n".join(lines))

@@ -47,10 +47,10 @@ def check_apps(apps):
     example = "Sales Report, Churn Explorer"
     names = [name.strip(" ") for name in apps.split(",")]
     if not all(is_line(name, 60) for name in names):
-        return "are names of 1 to 60 characters on one line, separated by commas", example
+        return "holds names of 1 to 60 characters on one line, separated by commas", example
     keys = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]
     if len(set(keys)) < len(keys):
-        return "are different names: one stands there twice", example
+        return "holds different names: one stands there twice", example
 
 
 def check_password_source(source):
@@ -61,6 +61,13 @@ def check_password_source(source):
     needed = not Path(".htpasswd").exists() and "AUTH_PASSWORD" not in os.environ
     if source == "ask" and needed and "_repo_dir" in ANSWERS and not sys.stdin.isatty():
         return "needs a terminal to type on, and there is none: set AUTH_PASSWORD", "generate"
+
+
+def password_fault(password):
+    """Return the rule that a password breaks, or None."""
+    control = any(unicodedata.category(character) in {"Cc", "Cs"} for character in password)
+    if control or not 12 <= len(password.encode(errors="replace")) <= 72:
+        return "It has 12 to 72 bytes of UTF-8 without control characters."
 
 
 def wrong_answers():
@@ -76,12 +83,8 @@ def wrong_answers():
             rule, example = broken
             yield f"{name}: {answer!r} is refused. It {rule}. Example: {example}"
     password = os.environ.get("AUTH_PASSWORD")
-    if password is not None:
-        size = len(password.encode(errors="replace"))
-        control = any(unicodedata.category(character) in {"Cc", "Cs"} for character in password)
-        if control or not 12 <= size <= 72:
-            rule = "has 12 to 72 bytes of UTF-8 without control characters"
-            yield f"AUTH_PASSWORD: what is in the environment is refused. It {rule}."
+    if password is not None and (fault := password_fault(password)):
+        yield f"AUTH_PASSWORD: what is in the environment is refused. {fault}"
 
 
 def bcrypt_command():
@@ -100,7 +103,7 @@ def bcrypt_command():
 
 def wrong_surroundings():
     """Return a line for each thing that is amiss on this machine, with what to do."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         yield f"cookiecutter runs on Python {sys.version.split()[0]} here; it takes 3.11 or newer."
     if not find_spec("bcrypt"):
         yield f"bcrypt, which hashes the password, is missing. Run this once: {bcrypt_command()}"

@@ -4,6 +4,8 @@ Streamlit runs this file again on each click. It reads apps.json each time, and 
 no app but the one that is open: a broken one breaks itself alone.
 """
 
+from functools import partial
+
 import streamlit as st
 
 from menu import App, MenuError, app_name, load_menu, plain
@@ -18,35 +20,35 @@ def main() -> None:
         show_fault("The menu needs mending", error)
         return
 
-    pages = [page_of(app) for app in apps]
+    pages = [page_of(app, title) for app in apps]
     if len(pages) == 1:
         # One app alone opens at once, at "/" as well as at its own address.
-        menu = [page_of(apps[0], default=True), page_of(apps[0], visibility="hidden")]
+        first = page_of(apps[0], title, url_path="", default=True)
+        pages = [first, page_of(apps[0], title, visibility="hidden")]
     else:
-        menu = [st.Page(lambda: show_apps(title, pages), title="All apps", default=True), *pages]
-
-    chosen = st.navigation({title: menu})
-    name = next((app.name for app in apps if app.url_path == chosen.url_path), None)
-    st.set_page_config(page_title=f"{name} · {title}" if name else title)
-    chosen.run()
+        links = partial(show_apps, title, pages)
+        pages = [st.Page(links, title="All apps", url_path="", default=True), *pages]
+    st.navigation({title: pages}).run()
 
 
-def page_of(app: App, **options: object) -> st.Page:
-    """Return the app's page: its name in the menu, its address, and how to run it."""
+def page_of(app: App, title: str, **options: object) -> st.Page:
+    """Return the app's page: its name in the menu, its address, and how to draw it."""
 
-    def run() -> None:
+    def draw() -> None:
+        st.set_page_config(page_title=f"{app.name} · {title}")
         try:
-            draw = app.load()
+            run = app.load()
         except MenuError as error:
             show_fault("This app needs mending", error)
         else:
-            draw()
+            run()
 
-    return st.Page(run, title=plain(app.name), url_path=app.url_path, **options)
+    return st.Page(draw, title=plain(app.name), **{"url_path": app.url_path, **options})
 
 
 def show_apps(title: str, pages: list[st.Page]) -> None:
     """Draw the first page: a link to each app."""
+    st.set_page_config(page_title=title)
     st.title(plain(title), anchor=False)
     for page in pages:
         st.page_link(page)

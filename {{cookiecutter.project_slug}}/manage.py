@@ -18,8 +18,17 @@ from pathlib import Path
 
 import click
 
-from menu import LONGEST_NAME, ROOT, App, MenuError, load_menu, name_fault, plain, same_name
-from menu import read_entries
+from menu import (
+    LONGEST_NAME,
+    ROOT,
+    App,
+    MenuError,
+    load_menu,
+    name_fault,
+    plain,
+    read_entries,
+    same_name,
+)
 
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
 
@@ -36,7 +45,13 @@ COST = 12
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 # Windows keeps these for devices, whatever comes after the dot.
-DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
 
 
 class Refused(click.ClickException):
@@ -239,7 +254,9 @@ def passwd(user: str, generate: bool) -> None:
     click.echo(f"Added {user} to .htpasswd." if new else f"Changed {user}'s line in .htpasswd.")
     if generate and given is None:
         click.echo(f"The password, shown this once: {password}")
-    click.echo("It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main")
+    click.echo(
+        "It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main"
+    )
 
 
 @cli.command("add-app")

@@ -148,7 +148,7 @@ def _faults(number: int, entry: object) -> list[str]:
     faults = []
     if fault := name_fault(entry["name"]):
         faults.append(
-            f'{where}: the name {entry["name"]!r} {fault}. A name has 1 to {LONGEST_NAME} '
+            f"{where}: the name {entry['name']!r} {fault}. A name has 1 to {LONGEST_NAME} "
             'characters on one line, like "Sales Report".'
         )
     module = entry["module"]

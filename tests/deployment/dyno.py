@@ -43,9 +43,9 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def python_environment(requirements: Path) -> Path:
+def python_environment(*requirements: Path) -> Path:
     """Return the bin/ of an environment with the requirements installed, made once per content."""
-    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()[:12]
     home = Path(tempfile.gettempdir()) / f"streamlit-heroku-{os.geteuid()}-{key}"
     done = home / "complete"
     if not done.exists():
@@ -55,7 +55,7 @@ def python_environment(requirements: Path) -> Path:
         python = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
         subprocess.run([python, "-m", "venv", home], check=True)
         install = [home / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", requirements], check=True)
+        subprocess.run([*install, *(f"-r{path}" for path in requirements)], check=True)
         done.touch()
     if done.stat().st_uid != os.geteuid():
         raise PermissionError(f"{home} belongs to somebody else: delete it")
@@ -108,7 +108,9 @@ class Dyno:
         # git keeps only the run bit of a file's mode.
         for path in self.home.rglob("*"):
             if path.is_file():
-                path.chmod(0o755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644)
+                path.chmod(
+                    0o755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644
+                )
         (self.home / "bin").mkdir(exist_ok=True)
         if (self.home / "bin/post_compile").exists():
             run = ["bash", "-c", "bin/post_compile"]
@@ -133,7 +135,11 @@ class Dyno:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **({"user": USER, "group": pwd.getpwnam(USER).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}),
+                **(
+                    {"user": USER, "group": pwd.getpwnam(USER).pw_gid, "extra_groups": []}
+                    if os.geteuid() == 0
+                    else {}
+                ),
             )
         return self
 

@@ -1,0 +1,140 @@
+"""What the tests share: baking a project, and being strict about skipped tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery"
+
+# Tests that were skipped for want of something, as "file: reason".
+skipped: list[str] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nginx", default="nginx", help="the nginx binary (default: %(default)s)")
+    parser.addoption(
+        "--screenshots", action="store_true", help="write the README's pictures to docs/"
+    )
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        skipped.append(f"{report.nodeid}: {report.longrepr[2]}")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if skipped:
+        terminalreporter.section("NOT TESTED ON THIS MACHINE", red=True)
+        for line in skipped:
+            terminalreporter.line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # CI installs all that the tests need: there a skipped test is a failed one.
+    if skipped and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A project that cookiecutter made."""
+
+    path: Path
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text("utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, "utf-8")
+
+    @property
+    def menu(self) -> list[dict[str, str]]:
+        return json.loads(self.read("apps.json"))
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Every file's path and content."""
+        return {
+            path.relative_to(self.path).as_posix(): path.read_bytes()
+            for path in self.path.rglob("*")
+            if path.is_file()
+        }
+
+    def load(self, name: str) -> ModuleType:
+        """Import a module of the project: menu or manage."""
+        for module in ("menu", "manage"):
+            sys.modules.pop(module, None)
+        sys.path.insert(0, str(self.path))
+        try:
+            spec = importlib.util.spec_from_file_location(name, self.path / f"{name}.py")
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(self.path))
+        return module
+
+
+def literally(answer: object) -> object:
+    """Return an answer that cookiecutter, which renders each one, leaves as it is."""
+    return f"{{% raw %}}{answer}{{% endraw %}}" if isinstance(answer, str) else answer
+
+
+@pytest.fixture
+def try_to_bake(cookies, monkeypatch):
+    """Bake with the given answers; the result may be a failure. password=None sets none."""
+
+    def try_to_bake(password: str | None = PASSWORD, **answers: object):
+        if password is None:
+            monkeypatch.delenv("AUTH_PASSWORD", raising=False)
+        else:
+            monkeypatch.setenv("AUTH_PASSWORD", password)
+        # A choice is not rendered.
+        given = {k: v if k == "password_source" else literally(v) for k, v in answers.items()}
+        return cookies.bake(extra_context=given)
+
+    return try_to_bake
+
+
+@pytest.fixture
+def bake(try_to_bake):
+    """Bake with the given answers and return the BakedProject."""
+
+    def bake(password: str | None = PASSWORD, **answers: object) -> BakedProject:
+        result = try_to_bake(password, **answers)
+        assert result.exception is None, result.exception
+        return BakedProject(result.project_path)
+
+    return bake
+
+
+@pytest.fixture
+def refused(try_to_bake, capfd):
+    """Bake with answers that are wrong, and return what the user is told."""
+
+    def refused(password: str | None = PASSWORD, **answers: object) -> str:
+        capfd.readouterr()
+        result = try_to_bake(password, **answers)
+        assert result.exit_code == -1
+        assert result.project_path is None
+        return capfd.readouterr().err
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def project_code(cookies_session) -> tuple[ModuleType, ModuleType]:
+    """menu.py and manage.py of a project, imported once for the tests of their functions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTH_PASSWORD", PASSWORD)
+        project = BakedProject(cookies_session.bake().project_path)
+    manage = project.load("manage")
+    return sys.modules["menu"], manage

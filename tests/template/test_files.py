@@ -1,0 +1,134 @@
+"""What a fresh project consists of."""
+
+import ast
+import json
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import bcrypt
+import pytest
+from conftest import PASSWORD, ROOT
+
+ALWAYS = {
+    ".gitignore",
+    ".htpasswd",
+    ".python-version",
+    ".slugignore",
+    ".streamlit/config.toml",
+    "Procfile",
+    "README.md",
+    "app.json",
+    "app.py",
+    "apps.json",
+    "apps/__init__.py",
+    "config/new_app.py",
+    "config/nginx.conf.erb",
+    "manage.py",
+    "menu.py",
+    "pyproject.toml",
+    "requirements-dev.txt",
+    "requirements.in",
+    "requirements.txt",
+    "server.py",
+    "tests/test_apps.py",
+}
+
+
+@pytest.fixture
+def project(bake):
+    return bake(
+        app_name="Data Apps",
+        project_slug="data-apps",
+        auth_user="anna.b",
+        apps="Sales Report, Churn Explorer",
+    )
+
+
+def test_these_files_and_no_others(project):
+    assert set(project.files) == ALWAYS | {"apps/sales_report.py", "apps/churn_explorer.py"}
+
+
+def test_the_readme_lists_them():
+    table = re.findall(r"^\| `([^`]+)`", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert ALWAYS - {"apps/__init__.py"} <= set(table)
+    assert "apps/sales_report.py" in table
+
+
+def test_the_folders_that_a_failure_puts_back_are_all_there_are(project):
+    listed = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["_folders"]
+    assert set(listed) == {Path(name).parent.as_posix() for name in project.files}
+
+
+def test_text_ends_its_lines_as_unix_does(project):
+    for name, content in project.files.items():
+        assert b"\r" not in content, name
+        assert content.endswith(b"\n"), name
+
+
+def test_no_template_is_left_in_it(project):
+    for name, content in project.files.items():
+        assert b"cookiecutter." not in content, name
+
+
+def test_htpasswd_holds_one_bcrypt_hash_that_its_owner_alone_reads(project):
+    line = project.read(".htpasswd")
+    assert re.fullmatch(r"anna\.b:\$2b\$12\$[./A-Za-z0-9]{53}\n", line)
+    assert bcrypt.checkpw(PASSWORD.encode(), line.strip().partition(":")[2].encode())
+    assert stat.S_IMODE((project.path / ".htpasswd").stat().st_mode) == 0o600
+
+
+def test_the_menu_names_the_apps_in_their_order(project):
+    assert project.menu == [
+        {"name": "Sales Report", "module": "apps.sales_report"},
+        {"name": "Churn Explorer", "module": "apps.churn_explorer"},
+    ]
+    assert project.read("apps.json").count("\n") == 4  # an entry a line
+
+
+def test_each_app_has_a_run_and_can_be_run_alone(project):
+    tree = ast.parse(project.read("apps/sales_report.py"))
+    assert "run" in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    run()"
+    assert 'TITLE = "Sales Report"' in project.read("apps/sales_report.py")
+
+
+def test_heroku_is_told_what_to_run(project):
+    assert project.read("Procfile") == "web: bin/start-nginx python server.py\n"
+    told = json.loads(project.read("app.json"))
+    assert told["name"] == "Data Apps"
+    assert told["stack"] == "heroku-24"
+    urls = [buildpack["url"] for buildpack in told["buildpacks"]]
+    assert urls == ["heroku/python", "heroku-community/nginx"]
+    assert re.fullmatch(r"3\.1[1-4]\n", project.read(".python-version"))
+
+
+def test_git_takes_all_of_it(project):
+    """What is deployed is committed, .htpasswd too; what a laptop adds is not."""
+    (project.path / "__pycache__").mkdir()
+    for litter in ("__pycache__/app.pyc", ".streamlit/secrets.toml", "config/nginx.conf"):
+        project.write(litter, "x")
+    subprocess.run(["git", "init", "-q", project.path], check=True)
+    subprocess.run(["git", "add", "-A"], cwd=project.path, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=project.path, check=True, capture_output=True, text=True
+    )
+    taken = set(listed.stdout.strip("\0").split("\0"))
+    assert taken == ALWAYS | {"apps/sales_report.py", "apps/churn_explorer.py"}
+
+
+def test_every_package_is_pinned(project):
+    lines = re.findall(r"^[^\s#].*", project.read("requirements.txt"), re.MULTILINE)
+    assert all(re.match(r"[\w.-]+==[\w.]+( ;|$)", line) for line in lines), lines
+    pinned = {line.partition("==")[0] for line in lines}
+    wanted = re.findall(r"^([a-z]\w*)", project.read("requirements.in"), re.MULTILINE)
+    assert set(wanted) <= pinned
+
+
+def test_nginx_configuration_is_ruby_alone_and_plain_ascii(project):
+    source = project.read("config/nginx.conf.erb")
+    assert source.isascii()  # whatever LANG a dyno has, Ruby can read it
+    assert source == (ROOT / "{{cookiecutter.project_slug}}/_hook/config/nginx.conf.erb").read_text(
+        "utf-8"
+    )

@@ -1,0 +1,151 @@
+"""menu.py of the generated project: what apps.json may say, and what is said of the rest."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def project(bake):
+    return bake(apps="Sales Report, Churn Explorer")
+
+
+@pytest.fixture
+def told(project):
+    """Return what the MenuError says when apps.json holds the given text or data."""
+    menu = project.load("menu")
+
+    def told(apps: object) -> str:
+        if isinstance(apps, bytes):
+            (project.path / "apps.json").write_bytes(apps)
+        else:
+            project.write("apps.json", apps if isinstance(apps, str) else json.dumps(apps))
+        with pytest.raises(menu.MenuError) as caught:
+            menu.load_menu()
+        return str(caught.value)
+
+    return told
+
+
+SALES = {"name": "Sales Report", "module": "apps.sales_report"}
+
+
+def test_a_good_menu(project):
+    menu = project.load("menu")
+    assert menu.load_menu() == [
+        menu.App("Sales Report", "apps.sales_report"),
+        menu.App("Churn Explorer", "apps.churn_explorer"),
+    ]
+    assert [app.url_path for app in menu.load_menu()] == ["sales_report", "churn_explorer"]
+
+
+def test_as_windows_editors_save_it(project):
+    project.write("apps.json", "\ufeff" + project.read("apps.json").replace("\n", "\r\n"))
+    assert len(project.load("menu").load_menu()) == 2
+
+
+def test_not_there(project, told):
+    (project.path / "apps.json").unlink()
+    menu = project.load("menu")
+    with pytest.raises(menu.MenuError, match="apps.json is not there.*write one: "):
+        menu.load_menu()
+
+
+def test_not_json(told):
+    said = told('[\n  {"name": "Sales Report" "module": "apps.sales_report"}\n]')
+    assert "apps.json is not JSON: Expecting ',' delimiter at line 2, column 27" in said
+    assert "Look for a comma or a quote too few or too many" in said
+    assert told("").startswith("apps.json is not JSON")
+    assert "not UTF-8" in told(b'[{"name": "Caf\xe9"}]')
+
+
+@pytest.mark.parametrize("apps", [{}, "x", 3, None, {"apps": [SALES]}])
+def test_not_a_list(told, apps):
+    assert told(json.dumps(apps)).startswith("apps.json is not a list")
+
+
+def test_empty(told):
+    assert told([]).startswith("apps.json lists no app")
+
+
+@pytest.mark.parametrize(
+    "entry", [1, "x", [], {}, {"name": "A"}, {"module": "apps.a"}, {**SALES, "user": "x"}]
+)
+def test_an_entry_of_another_shape(told, entry):
+    assert "apps.json, entry 2: " in told([SALES, entry])
+    assert 'needs "name" and "module"' in told([SALES, entry])
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        (1, "is not text"),
+        ("", "is empty"),
+        (" x", "is empty, or begins or ends with a blank"),
+        ("x" * 61, "is longer than 60 characters"),
+        ("a\nb", "holds a control character or a line break"),
+        ("\ud800", "holds a control character or a line break"),
+    ],
+)
+def test_a_bad_name(told, name, fault):
+    said = told([SALES, {"name": name, "module": "apps.a"}])
+    assert said.startswith(f"apps.json, entry 2: the name {name!r} {fault}")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [1, "", "os", "apps", "apps.", "apps.a.b", "apps.a-b", "apps/a.py", "apps.../x", "..apps.a"]
+    + ["Apps.a", "apps.1", "apps. a", "apps.a\n", "notapps.a"],
+)
+def test_a_module_outside_apps(told, module):
+    said = told([SALES, {"name": "A", "module": module}])
+    assert said.startswith(f"apps.json, entry 2: the module {module!r} is outside apps/.")
+
+
+@pytest.mark.parametrize("name", ["Sales Report", "sales  report", "ＳＡＬＥＳ Report"])
+def test_a_name_twice(told, name):
+    said = told([SALES, {"name": name, "module": "apps.a"}])
+    assert said.startswith(f"apps.json, entry 2: the name {name!r} stands in entry 1 already.")
+
+
+def test_a_module_twice(told):
+    said = told([SALES, {**SALES, "name": "Again"}])
+    assert said.startswith("apps.json, entry 2: the module 'apps.sales_report' stands in entry 1")
+
+
+def test_all_faults_at_once(told):
+    said = told([{"name": "", "module": "os"}, {"name": "A"}]).splitlines()
+    assert [line.partition(":")[0] for line in said] == [
+        "apps.json, entry 1",
+        "apps.json, entry 1",
+        "apps.json, entry 2",
+    ]
+
+
+def test_a_module_that_is_not_there(project):
+    menu = project.load("menu")
+    with pytest.raises(menu.MenuError, match='"Gone": there is no file apps/gone.py'):
+        menu.App("Gone", "apps.gone").load()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"name": 1}', '{"name": " "}', "{"])
+def test_without_a_name_in_app_json_there_is_one_all_the_same(project, text):
+    project.write("app.json", text)
+    assert project.load("menu").app_name() == "Apps"
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("Sales Report (EU), 50% - #1!", "Sales Report (EU), 50% - #1!"),
+        ("R&D", "R&D"),
+        ("Cost in $ and $", r"Cost in \$ and \$"),
+        (
+            "*a* `b` [c](d) <e> :f: ~g~ h_i\\",
+            r"\*a\* \`b\` \[c\](d) \<e\> \:f\: \~g\~ h\_i" + "\\\\",
+        ),
+        ("&copy;", r"\&copy;"),
+    ],
+)
+def test_plain_text_in_markdown(project, text, markdown):
+    assert project.load("menu").plain(text) == markdown

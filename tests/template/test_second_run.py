@@ -1,0 +1,152 @@
+"""cookiecutter once more over a folder that is there: what is the user's stays."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import PASSWORD, ROOT, BakedProject
+
+ANSWERS = {"project_slug": "data-apps", "apps": "Sales Report, Churn Explorer"}
+MINE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"]
+
+
+@pytest.fixture
+def again(monkeypatch, capfd):
+    """Run cookiecutter -f over a project. Returns the exit status and what it printed."""
+
+    def again(project: BakedProject, password: str | None = PASSWORD, **answers: str):
+        monkeypatch.delenv("AUTH_PASSWORD", raising=False)
+        if password is not None:
+            monkeypatch.setenv("AUTH_PASSWORD", password)
+        given = [f"{name}={answer}" for name, answer in {**ANSWERS, **answers}.items()]
+        command = [sys.executable, "-m", "cookiecutter", "-f", "--no-input", ROOT]
+        ended = subprocess.run([*command, "-o", project.path.parent, *given], stdin=-3)
+        told = capfd.readouterr()
+        return ended.returncode, told.out + told.err
+
+    return again
+
+
+@pytest.fixture
+def project(bake):
+    return bake(**ANSWERS)
+
+
+def test_nothing_changes_when_nothing_changed(project, again):
+    before = project.files
+    status, told = again(project)
+    assert status == 0
+    assert project.files == before
+    for name in [*MINE, "apps/__init__.py"]:
+        assert name in told
+    assert ".new" not in told
+    assert "users and passwords in .htpasswd are as they were" in told
+
+
+def test_what_is_mine_stays_and_the_templates_version_lies_beside(project, again):
+    templates = {name: project.files[name] for name in MINE}
+    for name in MINE:
+        project.write(name, f"mine: {name}\n")
+    htpasswd = project.read(".htpasswd")
+    status, told = again(project, password="another password")
+    assert status == 0
+    for name in MINE:
+        assert project.read(name) == f"mine: {name}\n"
+        assert project.files[f"{name}.new"] == templates[name]
+        assert f"{name}.new" in told
+    assert project.read(".htpasswd") == htpasswd
+    assert not [name for name in project.files if name.startswith(".htpasswd.")]
+
+
+def test_it_needs_no_password(project, again):
+    before = project.files
+    status, told = again(project, password=None, password_source="ask")
+    assert status == 0, told
+    assert project.files == before
+
+
+def test_a_user_of_my_own_stays(project, again):
+    project.load("manage").set_password("carol", "carol's password", project.path)
+    before = project.read(".htpasswd")
+    again(project)
+    assert project.read(".htpasswd") == before
+
+
+def test_an_app_that_i_took_away_stays_away(project, again):
+    (project.path / "apps/churn_explorer.py").unlink()
+    project.write("apps.json", '[{"name": "Sales Report", "module": "apps.sales_report"}]\n')
+    again(project)
+    assert not (project.path / "apps/churn_explorer.py").exists()
+    assert "Churn Explorer" in project.read("apps.json.new")
+
+
+def test_what_is_gone_is_made_again(project, again):
+    before = project.files
+    for name in [*MINE, "apps/churn_explorer.py"]:
+        (project.path / name).unlink()
+    again(project)
+    assert project.files == before
+
+
+def test_other_answers_change_nothing_of_mine(project, again):
+    before = project.files
+    status, told = again(project, apps="Other", auth_user="other")
+    assert status == 0
+    assert {name: project.files[name] for name in before} == before
+    assert set(project.files) - set(before) == {"apps.json.new"}
+
+
+def test_the_templates_own_files_are_renewed(project, again):
+    server = project.read("server.py")
+    project.write("server.py", "# an older version\n")
+    again(project)
+    assert project.read("server.py") == server
+
+
+FAILURES = {
+    "bad password": ({"password": "short"}, {}),
+    "bad answer": ({}, {"auth_user": "a:b"}),
+    "no terminal": ({"password": None}, {"password_source": "ask"}),
+}
+
+
+@pytest.mark.parametrize(("password", "answers"), FAILURES.values(), ids=FAILURES.keys())
+def test_a_refusal_changes_nothing(project, again, password, answers):
+    (project.path / ".htpasswd").unlink()
+    project.write("server.py", "mine\n")
+    before = project.files
+    status, _ = again(project, **{"password": PASSWORD, **password}, **answers)
+    assert status != 0
+    assert project.files == before
+
+
+def test_a_failure_halfway_puts_all_back(project, again):
+    """cookiecutter has overwritten its files when the hook fails, here at the very last."""
+    for name in (".htpasswd", "apps.json", "apps/sales_report.py", ".streamlit/config.toml"):
+        (project.path / name).unlink()
+    (project.path / ".streamlit").rmdir()
+    project.write("server.py", "mine\n")
+    project.write("apps/notes.txt", "mine too\n")
+    # The template's version cannot be laid where a folder is.
+    project.write("Procfile", "mine\n")
+    (project.path / "Procfile.new").mkdir()
+    (project.path / "Procfile.new/inside").write_text("x")
+    before = project.files
+    folders = {path for path in project.path.rglob("*") if path.is_dir()}
+    status, told = again(project)
+    assert status != 0
+    assert "Procfile.new" in told
+    assert project.files == before
+    assert {path for path in project.path.rglob("*") if path.is_dir()} == folders
+    (project.path / "Procfile.new/inside").unlink()
+    (project.path / "Procfile.new").rmdir()
+    assert again(project)[0] == 0
+
+
+def test_what_a_killed_run_left_is_not_overwritten(project, again):
+    (project.path / ".undo").mkdir()
+    project.write(".undo/app.py", "mine\n")
+    status, told = again(project)
+    assert status != 0
+    assert ".undo/ holds your files from a run that was cut off" in told
+    assert project.read(".undo/app.py") == "mine\n"
