@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-PASSWORD = "correct horse battery"
+from baked import PASSWORD, BakedProject
 
 # Tests that were skipped for want of something, as "file: reason".
 skipped: list[str] = []
@@ -42,45 +36,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     # CI installs all that the tests need: there a skipped test is a failed one.
     if skipped and os.environ.get("CI"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-@dataclass(frozen=True)
-class BakedProject:
-    """A project that cookiecutter made."""
-
-    path: Path
-
-    def read(self, name: str) -> str:
-        return (self.path / name).read_text("utf-8")
-
-    def write(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text, "utf-8")
-
-    @property
-    def menu(self) -> list[dict[str, str]]:
-        return json.loads(self.read("apps.json"))
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """Every file's path and content."""
-        return {
-            path.relative_to(self.path).as_posix(): path.read_bytes()
-            for path in self.path.rglob("*")
-            if path.is_file()
-        }
-
-    def load(self, name: str) -> ModuleType:
-        """Import a module of the project: menu or manage."""
-        for module in ("menu", "manage"):
-            sys.modules.pop(module, None)
-        sys.path.insert(0, str(self.path))
-        try:
-            spec = importlib.util.spec_from_file_location(name, self.path / f"{name}.py")
-            module = sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        finally:
-            sys.path.remove(str(self.path))
-        return module
 
 
 def literally(answer: object) -> object:

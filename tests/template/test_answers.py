@@ -5,24 +5,11 @@ import re
 from functools import cache
 
 import pytest
-from conftest import ROOT
+from baked import NASTY, ROOT
 from cookiecutter.environment import StrictEnvironment
 from hypothesis import given
 from hypothesis import strategies as st
 
-# Whatever is in an answer, it is data. Each of these is a legal name.
-NASTY = {
-    "quotes": '"It\'s" \'\'\'a\'\'\' """b"""',
-    "backslashes": r"C:\new\table \u0041 \N{DASH}",
-    "braces": "{{ 7 * 7 }} {% raise %} {# no",
-    "erb": '<%= system("id") %> <% end',
-    "nginx": "$host; } $remote_user #",
-    "shell": "`id` $(id) && ; | > x",
-    "emoji": "👩‍👩‍👧 🇫🇮 ✊🏽",
-    "off": "off",
-    "scripts": "Отчёт עברית हिन्दी ไทย",
-    "markdown": "*a* _b_ [c](d) <b> $x$ :smile:",
-}
 nasty = pytest.mark.parametrize("name", NASTY.values(), ids=NASTY.keys())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from conftest import PASSWORD, ROOT
+from baked import PASSWORD, ROOT
 
 ALWAYS = {
     ".gitignore",

@@ -9,7 +9,7 @@ import sys
 import bcrypt
 import pexpect
 import pytest
-from conftest import PASSWORD
+from baked import PASSWORD
 from hypothesis import given
 from hypothesis import strategies as st
 

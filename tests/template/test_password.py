@@ -9,7 +9,7 @@ from pathlib import Path
 import bcrypt
 import pexpect
 import pytest
-from conftest import PASSWORD, ROOT
+from baked import PASSWORD, ROOT
 
 GENERATED = re.compile(r"[a-hjkmnp-z2-9i]{4}(?:-[a-hjkmnp-z2-9i]{4}){5}")
 

@@ -5,11 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from test_answers import NASTY
-
-sys.path.insert(0, str(ROOT / "tests/deployment"))
-from dyno import python_environment  # noqa: E402
+from baked import NASTY, ROOT
+from dyno import python_environment
 
 SUPPORTED = {
     "defaults": {},

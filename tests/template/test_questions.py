@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from baked import ROOT
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 ASKED = [name for name in QUESTIONS if not name.startswith("_")]

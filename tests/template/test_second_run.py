@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PASSWORD, ROOT, BakedProject
+from baked import PASSWORD, ROOT, BakedProject
 
 ANSWERS = {"project_slug": "data-apps", "apps": "Sales Report, Churn Explorer"}
 MINE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"]

@@ -9,7 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD, ROOT
+from baked import PASSWORD, ROOT
 
 ANSWERS = {
     "app_name": "Data Apps",

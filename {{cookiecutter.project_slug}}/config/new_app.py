@@ -22,6 +22,7 @@ def run() -> None:
         column.metric(region, f"{latest[region]:,.0f}", f"{change:+,.0f}", border=True)
 
     st.area_chart(numbers)
+    st.caption(f"The last {weeks} weeks, made up for this sketch.")
 
 
 @st.cache_data

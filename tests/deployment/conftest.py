@@ -1,0 +1,73 @@
+"""A dyno with real parts for each module of tests; skipped by name where a part is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from baked import PASSWORD, BakedProject
+from dyno import Dyno, missing_parts
+
+USER = "anna.b"
+AUTH = (USER, PASSWORD)
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.deployment)
+
+
+@pytest.fixture(scope="session")
+def nginx(request) -> str:
+    """The nginx binary. Skips the test where this or erb is missing."""
+    binary = request.config.getoption("--nginx")
+    if missing := missing_parts(binary):
+        pytest.skip(f"{', '.join(missing)} missing: apt-get install nginx-light ruby bash")
+    return binary
+
+
+@pytest.fixture
+def project(bake) -> BakedProject:
+    """A fresh project with two apps and the user USER."""
+    return bake(app_name="Data Apps", auth_user=USER, apps="Sales Report, Churn Explorer")
+
+
+@pytest.fixture(scope="module")
+def baked(cookies_session, monkeypatch_module) -> BakedProject:
+    """The same for a whole module of tests."""
+    monkeypatch_module.setenv("AUTH_PASSWORD", PASSWORD)
+    answers = {"app_name": "Data Apps", "project_slug": "data-apps", "auth_user": USER}
+    result = cookies_session.bake({**answers, "apps": "Sales Report, Churn Explorer"})
+    assert result.exception is None, result.exception
+    monkeypatch_module.delenv("AUTH_PASSWORD")
+    return BakedProject(result.project_path)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def dyno(baked, nginx):
+    """The module's project, running. Only one dyno can be up at a time: /tmp has fixed names."""
+    with Dyno(baked.path, nginx) as dyno:
+        yield dyno
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium, driven by Playwright. Skips the test where it is missing."""
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    if not binary:
+        pytest.skip("chromium missing: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,0 +1,173 @@
+"""How a dyno starts, and how it fails to."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from baked import PASSWORD
+from dyno import Dyno
+
+AUTH = ("anna.b", PASSWORD)
+
+
+@pytest.fixture
+def start(nginx):
+    """Start a dyno without waiting for it; it is gone after the test."""
+    dynos = []
+
+    def start(project, **environment: str) -> Dyno:
+        dynos.append(Dyno(project.path, nginx, **environment))
+        return dynos[-1].start()
+
+    yield start
+    for dyno in dynos:
+        dyno.stop()
+
+
+def test_one_process_serves_whatever_web_concurrency_says(project, start):
+    dyno = start(project, WEB_CONCURRENCY="4", FORWARDED_ALLOW_IPS="*")
+    dyno.wait()
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    servers = [line for line in processes.splitlines() if line.strip() == "python server.py"]
+    assert len(servers) == 1
+    assert "nginx: master process bin/nginx -p . -c config/nginx.conf" in processes
+    # One process: a session's file arrives where the session is. See test_browser.py.
+    assert requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).text == "ok"
+
+
+def test_however_slow_the_start_nobody_sees_a_5xx(project, start):
+    # Imported by Python itself, before server.py.
+    project.write("sitecustomize.py", "import time\ntime.sleep(3)\n")
+    dyno = start(project)
+    answers = []
+    while time.monotonic() - dyno.started < 30 and len(answers) < 20:
+        with contextlib.suppress(requests.ConnectionError):
+            answers.append(requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).status_code)
+    assert set(answers) == {200}
+    assert time.monotonic() - dyno.started > 3
+
+
+FAILURES = {
+    "app.py is gone": lambda project: (project.path / "app.py").unlink(),
+    "Streamlit cannot be imported": lambda project: project.write("streamlit.py", "1 / 0\n"),
+    "server.py has a bad setting": lambda project: project.write(
+        "server.py", project.read("server.py").replace('lifespan="on"', 'lifespan="no such"')
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failed_start_ends_the_dyno_at_once(project, start, spoil):
+    spoil(project)
+    dyno = start(project)
+    assert dyno.wait_for_end(20) == 1
+    assert "Traceback" in dyno.log()
+    assert "start-nginx: app has ended" in dyno.log()
+
+
+def test_it_ends_within_two_seconds_of_the_failure(project, start):
+    (project.path / "app.py").unlink()
+    project.write(
+        "sitecustomize.py",
+        "import atexit, pathlib, time\n"
+        "atexit.register(lambda: pathlib.Path('/tmp/server-ended').write_text(str(time.time())))\n",
+    )
+    ended = Path("/tmp/server-ended")
+    ended.unlink(missing_ok=True)
+    try:
+        start(project).wait_for_end(20)
+        assert time.time() - float(ended.read_text()) < 2
+    finally:
+        ended.unlink(missing_ok=True)
+
+
+def test_a_server_that_dies_later_ends_the_dyno(project, start):
+    dyno = start(project)
+    dyno.wait()
+    subprocess.run(["pkill", "-KILL", "-x", "-f", "python server.py"], check=True)
+    assert dyno.wait_for_end(5) == 1
+
+
+def test_sigterm_ends_it_in_good_time(project, start):
+    dyno = start(project)
+    dyno.wait()
+    subprocess.run(["pkill", "-TERM", "-x", "-f", "python server.py"], check=True)
+    assert dyno.wait_for_end(10) == 1
+    assert "Traceback" not in dyno.log()
+
+
+class Unix(http.client.HTTPConnection):
+    """HTTP over the unix socket that nginx uses."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect("/tmp/streamlit.socket")
+
+
+def test_the_file_is_touched_when_streamlit_answers_and_not_before(project, start, nginx):
+    """server.py alone, asked the very moment that the file is there."""
+    # Debian's nginx may not start without Streamlit; here nothing but server.py runs.
+    project.write("Procfile", "web: python server.py\n")
+    project.write("sitecustomize.py", "import time\ntime.sleep(0.5)\n")
+    ready = Path("/tmp/app-initialized")
+    dyno = start(project)
+    while not ready.exists():
+        assert time.monotonic() - dyno.started < 30
+    connection = Unix("localhost", timeout=10)
+    connection.request("GET", "/_stcore/health")
+    assert connection.getresponse().read() == b"ok"
+    connection.close()
+    assert time.monotonic() - dyno.started > 0.5
+
+
+def test_it_is_up_again_and_again_on_the_same_machine(project, start):
+    """A socket and a file left from before do no harm."""
+    for _ in range(2):
+        dyno = start(project)
+        dyno.wait()
+        assert requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).status_code == 200
+        dyno.stop()
+
+
+def test_many_at_once_in_its_first_second(project, start):
+    dyno = start(project)
+    dyno.wait()
+    statuses: list[int] = []
+    ask = lambda: statuses.append(  # noqa: E731
+        requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).status_code
+    )
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 20
+
+
+def test_on_a_laptop_streamlit_runs_it_alone(project, nginx):
+    """No nginx, no erb, no Heroku: `streamlit run app.py`."""
+    from dyno import free_port, python_environment
+
+    port = free_port()
+    python = python_environment(project.path / "requirements.txt")
+    command = [python / "streamlit", "run", "app.py", "--server.port", str(port)]
+    started = subprocess.Popen([*command, "--server.headless", "true"], cwd=project.path)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(requests.ConnectionError):
+                if requests.get(f"http://127.0.0.1:{port}/_stcore/health").text == "ok":
+                    break
+            time.sleep(0.1)
+        else:
+            pytest.fail("streamlit run did not come up")
+    finally:
+        started.terminate()
+        started.wait(10)
