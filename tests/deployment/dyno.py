@@ -6,6 +6,7 @@ are the real ones.
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import hashlib
 import os
@@ -47,19 +48,19 @@ def python_environment(*requirements: Path) -> Path:
     """Return the bin/ of an environment with the requirements installed, made once per content."""
     key = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()[:12]
     home = Path(tempfile.gettempdir()) / f"streamlit-heroku-{os.geteuid()}-{key}"
-    done = home / "complete"
-    if not done.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(mode=0o755)
-        # Where root's own Python lives in /root, the dyno's user may not run it.
-        python = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
-        subprocess.run([python, "-m", "venv", home], check=True)
-        install = [home / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, *(f"-r{path}" for path in requirements)], check=True)
-        done.touch()
-    if done.stat().st_uid != os.geteuid():
+    home.mkdir(mode=0o755, exist_ok=True)
+    if home.stat().st_uid != os.geteuid():
         raise PermissionError(f"{home} belongs to somebody else: delete it")
-    return home / "bin"
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run side by side
+        if not (home / "complete").exists():
+            # Where root's own Python lives in /root, the dyno's user may not run it.
+            python = "/usr/bin/python3" if os.geteuid() == 0 else sys.executable
+            subprocess.run([python, "-m", "venv", "--clear", home / "venv"], check=True)
+            install = [home / "venv/bin/pip", "install", "-q", "--disable-pip-version-check"]
+            subprocess.run([*install, *(f"-r{path}" for path in requirements)], check=True)
+            (home / "complete").touch()
+    return home / "venv/bin"
 
 
 class Dyno:

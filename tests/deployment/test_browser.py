@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import time
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -120,7 +123,7 @@ def test_an_app_opens_by_the_menu_and_stays_open(page, name):
 
 
 @pytest.mark.parametrize("name", ["Sales Report", "Churn Explorer"])
-def test_an_app_opens_by_its_address_and_a_reload_stays_there(page, name, request):
+def test_an_app_opens_by_its_address_and_a_reload_stays_there(page, name):
     address = "/" + name.lower().replace(" ", "_")
     page.goto(address)
     expect(heading(page, name)).to_be_visible()
@@ -129,10 +132,6 @@ def test_an_app_opens_by_its_address_and_a_reload_stays_there(page, name, reques
     assert page.url.endswith(address)
     expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     move_the_slider(page)
-    if request.config.getoption("--screenshots") and name == "Sales Report":
-        page.get_by_test_id("stMain").hover(position={"x": 5, "y": 5})
-        page.wait_for_timeout(1500)  # the chart has an animation
-        page.screenshot(path=ROOT / "docs/screenshot.png")
 
 
 def test_a_file_of_5_mb_arrives(page):
@@ -172,8 +171,6 @@ def test_the_app_sees_the_address_that_the_router_saw_and_no_password(dyno, chro
 
 
 def log_with(dyno: Dyno, text: str) -> str:
-    import time
-
     for _ in range(100):
         if text in dyno.log():
             break
@@ -228,16 +225,40 @@ def test_a_broken_menu_says_what_is_wrong(page, dyno):
     expect(heading(page, "Sales Report")).to_be_visible()
 
 
-def test_one_app_alone_opens_at_once(bake, nginx, chromium, dyno):
-    """Last in this file: it takes the place of the module's dyno."""
-    project = bake(app_name="Data Apps", auth_user=USER, apps="Café")
-    dyno.stop()
-    context = chromium.new_context(http_credentials={"username": USER, "password": PASSWORD})
-    page = context.new_page()
-    with Dyno(project.path, nginx) as alone:
+@pytest.fixture
+def visit(dyno, nginx, chromium):
+    """Start a project in the place of this file's dyno, and log in. For the last tests here."""
+
+    @contextmanager
+    def visit(project: BakedProject):
+        dyno.stop()
+        credentials = {"username": USER, "password": PASSWORD}
+        with Dyno(project.path, nginx) as another:
+            context = chromium.new_context(base_url=another.url, http_credentials=credentials)
+            page = context.new_page()
+            page.set_viewport_size({"width": 1280, "height": 800})
+            yield page
+            context.close()
+
+    return visit
+
+
+def test_one_app_alone_opens_at_once(bake, visit):
+    with visit(bake(app_name="Data Apps", auth_user=USER, apps="Café")) as page:
         for path in ("/", "/cafe"):
-            page.goto(alone.url + path)
+            page.goto(path)
             expect(heading(page, "Café")).to_be_visible()
             expect(page).to_have_title("Café · Data Apps")
             expect(page.get_by_text("Page not found")).to_have_count(0)
-    context.close()
+
+
+def test_a_fresh_project_is_worth_a_picture(project, visit, request, tmp_path):
+    with visit(project) as page:
+        page.goto("/sales_report")
+        move_the_slider(page)
+        page.mouse.move(640, 790)
+        page.wait_for_timeout(1000)  # until the slider's number has faded
+        page.screenshot(path=tmp_path / "screenshot.png")
+    assert (tmp_path / "screenshot.png").stat().st_size > 10_000
+    if request.config.getoption("--screenshots"):
+        shutil.copy(tmp_path / "screenshot.png", ROOT / "docs/screenshot.png")

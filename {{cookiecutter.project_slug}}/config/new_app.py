@@ -21,7 +21,7 @@ def run() -> None:
         change = latest[region] - before[region]
         column.metric(region, f"{latest[region]:,.0f}", f"{change:+,.0f}", border=True)
 
-    st.area_chart(numbers)
+    st.line_chart(numbers)
     st.caption(f"The last {weeks} weeks, made up for this sketch.")
 
 

@@ -1,0 +1,107 @@
+"""The README's words, checked: its command makes a project, and the prompts are as it shows."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import bcrypt
+import pexpect
+import pytest
+from baked import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
+
+
+def block(after: str, language: str) -> str:
+    """Return the first code block of a language after a piece of text."""
+    return re.search(rf"```{language}\n(.*?)```", README.split(after, 1)[1], re.DOTALL)[1]
+
+
+def plain(transcript: str, home: str) -> list[str]:
+    """Return what a fork's defaults cannot change of a transcript: its lines without defaults."""
+    text = transcript.replace("\r\n", "\n").replace(home, "/home/anna")
+    text = re.sub(r"(?:[a-hjkmnp-z2-9i]{4}-){5}[a-hjkmnp-z2-9i]{4}", "PASSWORD", text)
+    text = re.sub(r" \([^()\n]*\): ", ": ", text)  # "(the default): the answer"
+    text = re.sub(r"^    \d - ", "    - ", text, flags=re.MULTILINE)
+    text = re.sub(r"(Choose from \S+): \d", r"\1:", text)
+    return sorted(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+@pytest.fixture
+def newcomer(tmp_path, monkeypatch):
+    """Somebody in an empty folder, with no answers remembered and no password set."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("TERM", "dumb")
+    for name in ("AUTH_PASSWORD", "COOKIECUTTER_CONFIG", "VIRTUAL_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_its_first_command_makes_a_project_with_the_prompts_it_shows(newcomer):
+    command = block("## Make a project", "sh")
+    assert "gh:org/streamlit-heroku" in command
+    command = command.replace("gh:org/streamlit-heroku", str(ROOT)).strip()
+    child = pexpect.spawn(
+        "sh", ["-c", command], cwd=newcomer, encoding="utf-8", timeout=60, dimensions=(50, 250)
+    )
+    shown = block("as they are put", "console")
+    seen = ""
+    choice = QUESTIONS["password_source"].index("generate") + 1
+    for answer in ("Team Numbers", "team-numbers", "anna", "Sales Report, Café, 売上", str(choice)):
+        child.expect_exact("): ")
+        seen += child.before + child.after
+        child.sendline(answer)
+    child.expect(pexpect.EOF)
+    seen += child.before
+    seen = "  [1/5]" + seen.partition("  [1/5]")[2]  # pip may have something to say first
+    assert plain(seen, str(newcomer)) == plain(shown, str(newcomer))
+
+    password = re.search(r"password  (\S+)", seen)[1]
+    line = (newcomer / "team-numbers/.htpasswd").read_text("utf-8").strip()
+    assert bcrypt.checkpw(password.encode(), line.removeprefix("anna:").encode())
+
+
+def test_its_test_command_is_what_ci_runs():
+    command = block("## Test it", "sh").strip()
+    assert (ROOT / command).stat().st_mode & 0o100
+    assert f"CI=true exec {command}\n" in (ROOT / ".ci/run").read_text("utf-8")
+    assert ".ci/run" in (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
+
+
+def test_both_readmes_deploy_alike(bake):
+    def commands(text: str) -> str:
+        found = re.search(r"```sh\n(heroku login\n.*?)```", text, re.DOTALL)[1]
+        return re.sub(r"heroku create \S+", "heroku create NAME", found)
+
+    project = bake()
+    assert commands(project.read("README.md")) == commands(README)
+    assert f"heroku create {project.path.name} " in project.read("README.md")
+    told = json.loads(project.read("app.json"))
+    assert f"--stack {told['stack']} --buildpack {told['buildpacks'][0]['url']}" in README
+    assert f"buildpacks:add {told['buildpacks'][1]['url']}" in README
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_it_points_to_is_there(name):
+    text = (ROOT / name).read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:tests|hooks|benchmarks|docs)/[\w./-]*)`", text):
+        project = "{{cookiecutter.project_slug}}"
+        assert (ROOT / path).exists() or (ROOT / project / path).exists(), path
+
+
+def test_the_figure_is_the_one_that_was_measured():
+    measured = json.loads((ROOT / "benchmarks/boot.json").read_text("utf-8"))["median"]
+    assert f"without nginx and password {measured['bare']:.2f} s," in " ".join(README.split())
+    assert f"this {measured['ours']:.2f} s." in " ".join(README.split())
+
+
+def test_manage_py_has_the_commands_that_are_named(bake):
+    project = bake()
+    for command in re.findall(r"python manage\.py ([a-z-]+)", project.read("README.md")):
+        assert command in project.load("manage").cli.commands
