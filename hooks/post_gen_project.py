@@ -133,7 +133,9 @@ def main():
             take_back()
         shutil.rmtree(UNDO)
         if new and interrupted:
-            shutil.rmtree(Path.cwd())
+            folder = Path.cwd()
+            os.chdir(folder.parent)
+            shutil.rmtree(folder)
         sys.exit("\nStopped; nothing was kept." if interrupted else f"\n{error}\n")
     shutil.rmtree(UNDO)
     tell(told, kept, beside)

@@ -11,7 +11,6 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from importlib.util import find_spec
 from pathlib import Path
 
 # Answers come in as data, never as code.
@@ -70,15 +69,21 @@ def password_fault(password):
         return "It has 12 to 72 bytes of UTF-8 without control characters."
 
 
+# Each returns None, or the rule that the answer breaks and an example of a good one.
+CHECKS = {
+    "app_name": check_app_name,
+    "project_slug": check_project_slug,
+    "auth_user": check_auth_user,
+    "apps": check_apps,
+    "password_source": check_password_source,
+}
+
+
 def wrong_answers():
     """Return a line for each wrong answer: what was given, the rule, a good one."""
-    for name in ("app_name", "project_slug", "auth_user", "apps", "password_source"):
+    for name, check in CHECKS.items():
         answer = ANSWERS[name]
-        broken = (
-            globals()[f"check_{name}"](answer)
-            if isinstance(answer, str)
-            else ("is text", '"text in quotes"')
-        )
+        broken = check(answer) if isinstance(answer, str) else ("is text", '"text in quotes"')
         if broken:
             rule, example = broken
             yield f"{name}: {answer!r} is refused. It {rule}. Example: {example}"
@@ -105,7 +110,9 @@ def wrong_surroundings():
     """Return a line for each thing that is amiss on this machine, with what to do."""
     if sys.version_info < (3, 11):  # noqa: UP036
         yield f"cookiecutter runs on Python {sys.version.split()[0]} here; it takes 3.11 or newer."
-    if not find_spec("bcrypt"):
+    try:
+        import bcrypt  # noqa: F401
+    except ImportError:
         yield f"bcrypt, which hashes the password, is missing. Run this once: {bcrypt_command()}"
     if UNDO.exists():
         yield (

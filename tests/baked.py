@@ -47,11 +47,11 @@ class BakedProject:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Every file's path and content."""
+        """Every file's path and content, but for what Python keeps when it imports one."""
         return {
             path.relative_to(self.path).as_posix(): path.read_bytes()
             for path in self.path.rglob("*")
-            if path.is_file()
+            if path.is_file() and path.parent.name != "__pycache__"
         }
 
     def load(self, name: str) -> ModuleType:

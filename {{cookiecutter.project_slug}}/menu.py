@@ -68,7 +68,7 @@ class App:
 def app_name(root: Path = ROOT) -> str:
     """Return what people call the whole of it: "name" in app.json, or else "Apps"."""
     try:
-        name = json.loads((root / "app.json").read_text("utf-8"))["name"]
+        name = json.loads((root / "app.json").read_text("utf-8-sig"))["name"]
     except (OSError, ValueError, LookupError, TypeError):
         return "Apps"
     return name if isinstance(name, str) and name.strip() else "Apps"

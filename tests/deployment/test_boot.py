@@ -150,24 +150,3 @@ def test_many_at_once_in_its_first_second(project, start):
     for thread in threads:
         thread.join()
     assert statuses == [200] * 20
-
-
-def test_on_a_laptop_streamlit_runs_it_alone(project, nginx):
-    """No nginx, no erb, no Heroku: `streamlit run app.py`."""
-    from dyno import free_port, python_environment
-
-    port = free_port()
-    python = python_environment(project.path / "requirements.txt")
-    command = [python / "streamlit", "run", "app.py", "--server.port", str(port)]
-    started = subprocess.Popen([*command, "--server.headless", "true"], cwd=project.path)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"http://127.0.0.1:{port}/_stcore/health").text == "ok":
-                    break
-            time.sleep(0.1)
-        else:
-            pytest.fail("streamlit run did not come up")
-    finally:
-        started.terminate()
-        started.wait(10)

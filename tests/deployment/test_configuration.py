@@ -1,10 +1,12 @@
-"""config/nginx.conf.erb, rendered by erb and read by nginx, with no Streamlit behind it."""
+"""config/nginx.conf.erb, rendered by erb and read by nginx, with a stand-in for Streamlit behind it."""
 
 from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
+import time
 
 import pytest
 import requests
@@ -76,13 +78,95 @@ def test_nothing_from_the_environment_is_taken_on_trust(render, environment):
         render(**environment)
 
 
+ECHO = """
+import http.server, json, pathlib, socketserver
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        first = self.rfile.read1(1) if self.headers.get("Content-Length", "0") != "0" else b""
+        pathlib.Path("first-byte").touch()
+        rest = self.rfile.read(int(self.headers.get("Content-Length", 0)) - len(first))
+        seen = {"path": self.path, "headers": self.headers.items(), "body": len(first + rest)}
+        text = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_PUT = answer
+    address_string = lambda self: "nginx"
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+server = Server("/tmp/streamlit.socket", Echo)
+pathlib.Path("/tmp/app-initialized").touch()
+server.serve_forever()
+"""
+
+
 class Nginx(Dyno):
-    """A dyno whose server ends at nothing: nginx alone is up."""
+    """A dyno with nginx and a server that answers with what has reached it."""
 
     def _build(self, project):
         super()._build(project)
-        stand_in = "import pathlib, time\npathlib.Path('/tmp/app-initialized').touch()\n"
-        (self.home / "server.py").write_text(stand_in + "time.sleep(600)\n")
+        (self.home / "server.py").write_text(ECHO)
+        # Here the tests are Heroku's router.
+        configuration = self.home / "config/nginx.conf.erb"
+        text = configuration.read_text("utf-8")
+        assert "set_real_ip_from 10.0.0.0/8;" in text
+        configuration.write_text(text.replace("10.0.0.0/8", "127.0.0.0/8"), "utf-8")
+
+
+def test_what_reaches_streamlit(project, nginx):
+    with Nginx(project.path, nginx) as alone:
+
+        def seen(path: str = "/", **headers: str) -> dict:
+            answer = requests.get(alone.url + path, auth=("anna.b", PASSWORD), headers=headers)
+            return {name.lower(): value for name, value in answer.json()["headers"]}
+
+        forged = {
+            "X-Forwarded-For": "6.6.6.6, 203.0.113.7",
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-Host": "elsewhere.example",
+            "Forwarded": "for=6.6.6.6",
+            "Proxy": "http://elsewhere.example",
+        }
+        arrived = seen(**forged)
+        assert arrived["host"] == f"127.0.0.1:{alone.port}"
+        assert arrived["x-forwarded-for"] == "203.0.113.7"  # the router's, the last
+        assert arrived["x-forwarded-proto"] == "https"
+        for name in ("authorization", "x-forwarded-host", "forwarded", "proxy"):
+            assert name not in arrived
+        assert seen()["x-forwarded-for"] == "127.0.0.1"
+        assert seen(**{"X-Forwarded-Proto": "odd\tvalue"})["x-forwarded-proto"] == "http"
+
+        upgrade = {"Connection": "Upgrade", "Upgrade": "WebSocket"}
+        assert seen(**upgrade)["upgrade"] == "websocket"
+        assert seen(**upgrade)["connection"] == "upgrade"
+        for other in ("h2c", "websocket, h2c", "TLS/1.0"):
+            arrived = seen(**{**upgrade, "Upgrade": other})
+            assert "upgrade" not in arrived
+            assert "connection" not in arrived
+
+
+def test_an_upload_may_pause_and_goes_straight_through(project, nginx):
+    """The buildpack's sample configuration gives up after 5 seconds of silence."""
+    prepared = requests.Request("GET", "http://x", auth=("anna.b", PASSWORD)).prepare()
+    head = f"PUT / HTTP/1.1\r\nHost: x\r\nAuthorization: {prepared.headers['Authorization']}\r\n"
+    with (
+        Nginx(project.path, nginx) as alone,
+        socket.create_connection(("127.0.0.1", alone.port), 30) as connection,
+    ):
+        connection.sendall(f"{head}Content-Length: 200000\r\n\r\n".encode() + b"x" * 100_000)
+        time.sleep(7)
+        assert (alone.home / "first-byte").exists()  # nothing waits for the end of it
+        connection.sendall(b"x" * 100_000)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"body": 200000' in answer
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
@@ -126,8 +210,7 @@ def test_users_and_passwords_of_every_shape_are_let_in(project, nginx):
     with Nginx(project.path, nginx) as alone:
         for user, password in users.items():
             right = (user.encode(), password.encode())
-            # Nobody is behind nginx here: 502 is what one gets who was let in.
-            assert requests.get(alone.url, auth=right).status_code == 502, user
+            assert requests.get(alone.url, auth=right).status_code == 200, user
             wrong = (user.encode(), password[:-1].encode())
             assert requests.get(alone.url, auth=wrong).status_code == 401, user
 

@@ -48,6 +48,7 @@ def project(bake):
 
 def test_these_files_and_no_others(project):
     assert set(project.files) == ALWAYS | {"apps/sales_report.py", "apps/churn_explorer.py"}
+    assert not list(project.path.rglob("__pycache__"))
 
 
 def test_the_readme_lists_them():

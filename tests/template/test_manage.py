@@ -157,7 +157,7 @@ def test_a_broken_menu_is_not_made_worse(project, manage):
 
 def test_interrupted_it_leaves_all_as_it_was(project, monkeypatch):
     manage = project.load("manage")
-    before = {name: text for name, text in project.files.items() if "__pycache__" not in name}
+    before = project.files
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -180,8 +180,7 @@ def test_interrupted_it_leaves_all_as_it_was(project, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         manage.add_app("Churn", project.path)
     assert len(replaced) == 2
-    after = {name: text for name, text in project.files.items() if "__pycache__" not in name}
-    assert after == before
+    assert project.files == before
 
 
 @given(st.text(min_size=1, max_size=60))

@@ -210,3 +210,9 @@ def test_without_bcrypt_it_names_the_command(tmp_path, home, command):
     assert ended.returncode != 0
     assert f"missing. Run this once: {command.format(python=python)}\n" in ended.stderr
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_bcrypt_that_cannot_be_imported_is_no_bcrypt(tmp_path, refused, monkeypatch):
+    (tmp_path / "bcrypt.py").write_text("raise ImportError('built for another machine')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert f"Run this once: {sys.executable} -m pip install bcrypt\n" in refused()
