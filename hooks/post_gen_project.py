@@ -92,24 +92,24 @@ def take_back():
 
 def tell(password, kept, beside):
     """Say what there is now and what comes next."""
-    here, start = Path.cwd(), Path(os.environ.get("PWD", "/"))  # where the user stands
-    here = here.relative_to(start) if here.is_relative_to(start) else here
-    lines = ["", f"{ANSWERS['app_name']} is in {Path.cwd()}", "", *password, ""]
-    if kept:
-        lines += ["Yours, and left as they are: " + ", ".join(path.as_posix() for path in kept)]
-    if beside:
-        names = ", ".join(path.as_posix() for path in beside)
-        lines += [f"The template's versions, to compare and delete: {names}"]
-    lines += [""] if kept else []
+    folder, start = Path.cwd(), Path(os.environ.get("PWD", "/"))  # where the user stands
+    there = folder.relative_to(start) if folder.is_relative_to(start) else folder
     activate = r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate"
-    lines += [
-        "Next:",
-        f"    cd {shlex.quote(str(here))}",
-        f"    python3 -m venv .venv && {activate}",
-    ]
-    lines += ["    pip install -r requirements.txt", "    streamlit run app.py", ""]
-    lines += ["README.md goes on from there: your own apps, more users, Heroku.", ""]
-    print("\n".join(lines))
+
+    print(f"\n{ANSWERS['app_name']} is in {folder}\n", *password, sep="\n")
+    if kept:
+        print("\nYours, and left as they are:", *kept, sep="\n    ")
+    if beside:
+        print("\nThe template's versions, to compare and delete:", *beside, sep="\n    ")
+    print(
+        "\nNext:",
+        f"cd {shlex.quote(str(there))}",
+        f"python3 -m venv .venv && {activate}",
+        "pip install -r requirements.txt",
+        "streamlit run app.py",
+        sep="\n    ",
+    )
+    print("\nREADME.md goes on from there: your own apps, more users, Heroku.\n")
 
 
 def stop(*_):

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 import unicodedata
+from importlib.util import find_spec
 from pathlib import Path
 
 # Answers come in as data, never as code.
@@ -103,7 +104,10 @@ def bcrypt_command():
         return "uv tool install cookiecutter --with bcrypt"
     if "/uv/" in home:
         return f"uvx --with bcrypt cookiecutter {template}"
-    return f"{shlex.quote(sys.executable)} -m pip install bcrypt"
+    python = shlex.quote(sys.executable)
+    if not find_spec("pip"):
+        return f"uv pip install --python {python} bcrypt"
+    return f"{python} -m pip install bcrypt"
 
 
 def wrong_surroundings():
