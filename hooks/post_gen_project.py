@@ -1,11 +1,13 @@
 """Writes what is the user's from now on: the password, the menu, the apps, Procfile, nginx.
 
 All of it is made in _hook/ first, with the generated project's own code, and then put in place.
-A file that is there already stays; the template's version is laid beside it as <file>.new.
+A file that is there already stays; the template's version is laid beside it as <file>.new. Only
+the template's own code is renewed, and what was there before is laid beside as <file>.old.
 """
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -15,6 +17,7 @@ from pathlib import Path
 # Answers come in as data, never as code.
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 STAGE = Path("_hook")
+LEFT = {".new", ".old"}  # the ends of what is laid beside
 UNDO = Path(".undo")  # pre_gen_project.py put aside there what was in the folder before
 
 # manage.py and menu.py of the project that is being made.
@@ -30,17 +33,20 @@ def make():
     """
     import manage
 
-    for name in ANSWERS["apps"].split(","):
-        manage.add_app(name.strip(" "), STAGE)
-    if os.path.lexists(".htpasswd"):
-        return ["The users and passwords in .htpasswd are as they were."]
-
+    for name in re.split(ANSWERS["_comma"], ANSWERS["apps"]):
+        manage.add_app(name.strip(), STAGE)
     user, told = ANSWERS["auth_user"], []
+    if os.path.lexists(".htpasswd"):
+        told.append("The users and passwords in .htpasswd are as they were.")
+        if f"\n{user}:" not in "\n" + Path(".htpasswd").read_text("utf-8", "replace"):
+            told.append(f"{user} is not among them: python manage.py passwd {user}")
+        return told
     password = os.environ.get("AUTH_PASSWORD")
     if password is not None:
         told.append(f"The password of {user} is the one in AUTH_PASSWORD.")
     elif ANSWERS["password_source"] == "ask" and sys.stdin.isatty():
         password = manage.ask_password(user)
+        told.append(f"{user} logs in with the password that you typed.")
     else:
         password = manage.generate_password()
         told += ["Write this down; it is shown once and kept nowhere:", ""]
@@ -55,10 +61,10 @@ def put_in_place():
     """Move the files out of _hook/, past those that are there already.
 
     Returns:
-        The files that were kept, and the versions laid beside those that differ.
+        The files that were kept. Where the template's version differs, it is beside.
     """
     menu_is_new = not Path("apps.json").exists()
-    kept, beside = [], []
+    kept = []
     for made in sorted(path for path in STAGE.rglob("*") if path.is_file()):
         target = made.relative_to(STAGE)
         if not target.exists():
@@ -69,10 +75,30 @@ def put_in_place():
             continue
         kept.append(target)
         if made.read_bytes() != target.read_bytes():
-            beside.append(target.with_name(f"{target.name}.new"))
-            os.replace(made, beside[-1])
+            os.replace(made, f"{target}.new")
     shutil.rmtree(STAGE)
-    return kept, beside
+    return kept
+
+
+def keep():
+    """Undo what cookiecutter itself has overwritten, but for the template's own code.
+
+    Returns:
+        The files that were kept. The other version is beside: the template's as <file>.new, what
+        was there before its own code as <file>.old.
+    """
+    kept = []
+    for saved in sorted(path for path in UNDO.rglob("*") if path.is_file()):
+        path = saved.relative_to(UNDO)
+        if not path.exists() or saved.read_bytes() == path.read_bytes():
+            continue
+        if path.as_posix() in ANSWERS["_renewed"]:
+            shutil.copy2(saved, f"{path}.old")
+        else:
+            os.replace(path, f"{path}.new")
+            shutil.copy2(saved, path)
+            kept.append(path)
+    return kept
 
 
 def take_back():
@@ -90,7 +116,7 @@ def take_back():
                 shutil.copy2(saved, folder / saved.name)
 
 
-def tell(password, kept, beside):
+def tell(password, kept):
     """Say what there is now and what comes next."""
     folder, start = Path.cwd(), Path(os.environ.get("PWD", "/"))  # where the user stands
     there = folder.relative_to(start) if folder.is_relative_to(start) else folder
@@ -99,8 +125,11 @@ def tell(password, kept, beside):
     print(f"\n{ANSWERS['app_name']} is in {folder}\n", *password, sep="\n")
     if kept:
         print("\nYours, and left as they are:", *kept, sep="\n    ")
+        print("Another app: python manage.py add-app NAME")
+    folders = map(Path, ANSWERS["_folders"])
+    beside = [path for folder in folders for path in folder.iterdir() if path.suffix in LEFT]
     if beside:
-        print("\nThe template's versions, to compare and delete:", *beside, sep="\n    ")
+        print("\nOther versions, to compare and delete:", *sorted(beside), sep="\n    ")
     print(
         "\nNext:",
         f"cd {shlex.quote(str(there))}",
@@ -126,7 +155,7 @@ def main():
     new = not any(UNDO.iterdir())
     try:
         told = make()
-        kept, beside = put_in_place()
+        kept = sorted(keep() + put_in_place())
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         if not new:
@@ -138,7 +167,7 @@ def main():
             shutil.rmtree(folder)
         sys.exit("\nStopped; nothing was kept." if interrupted else f"\n{error}\n")
     shutil.rmtree(UNDO)
-    tell(told, kept, beside)
+    tell(told, kept)
 
 
 if __name__ == "__main__":

@@ -45,12 +45,16 @@ def check_auth_user(user):
 
 def check_apps(apps):
     example = "Sales Report, Churn Explorer"
-    names = [name.strip(" ") for name in apps.split(",")]
-    if not all(is_line(name, 60) for name in names):
-        return "holds names of 1 to 60 characters on one line, separated by commas", example
+    names = [name.strip(" ") for name in re.split(ANSWERS["_comma"], apps)]
+    for number, name in enumerate(names, 1):
+        if not is_line(name, 60):
+            rule = "holds names of 1 to 60 characters on one line, separated by commas"
+            return f"{rule}, but name {number} is {'not' if name else 'empty'}", example
     keys = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]
-    if len(set(keys)) < len(keys):
-        return "holds different names: one stands there twice", example
+    for number, key in enumerate(keys):
+        if key in keys[:number]:
+            rule = "holds each name once, whatever the capitals"
+            return f"{rule}, but {names[number]!r} stands there twice", example
 
 
 def check_password_source(source):
@@ -140,7 +144,9 @@ def main():
         stream.reconfigure(errors="backslashreplace")
     faults = [*wrong_answers(), *wrong_surroundings()]
     if faults:
-        sys.exit("\n".join(["", "Nothing was written:", *(f"  - {fault}" for fault in faults), ""]))
+        listed = (f"  - {fault}" for fault in faults)
+        last = "What follows is cookiecutter's own report of the same."
+        sys.exit("\n".join(["", "Nothing was written:", *listed, "", last, ""]))
     put_aside()
 
 

@@ -14,6 +14,7 @@ from menu import App, MenuError, app_name, load_menu, plain
 def main() -> None:
     """Show the menu and the page that the browser's address names."""
     title = app_name()
+    st.set_page_config(page_title=title)
     try:
         apps = load_menu()
     except MenuError as error:
@@ -37,24 +38,24 @@ def page_of(app: App, title: str, **options: object) -> st.Page:
     def draw() -> None:
         st.set_page_config(page_title=f"{app.name} · {title}")
         try:
-            run = app.load()
+            app.load()()
         except MenuError as error:
             show_fault("This app needs mending", error)
-        else:
-            run()
+        except SystemExit:
+            # It would end Streamlit's thread and leave the page waiting.
+            show_fault("This app ended itself", f"{app.module} called exit(). Use st.stop().")
 
     return st.Page(draw, title=plain(app.name), **{"url_path": app.url_path, **options})
 
 
 def show_apps(title: str, pages: list[st.Page]) -> None:
     """Draw the first page: a link to each app."""
-    st.set_page_config(page_title=title)
     st.title(plain(title), anchor=False)
     for page in pages:
         st.page_link(page)
 
 
-def show_fault(heading: str, error: MenuError) -> None:
+def show_fault(heading: str, error: MenuError | str) -> None:
     """Draw what is wrong as plain text, so that no character of it is taken for Markdown."""
     st.error(heading, icon=":material/build:")
     st.code(str(error), language=None, wrap_lines=True)

@@ -88,16 +88,18 @@ def ask_password(user: str) -> str:
             "in the environment, or have one generated."
         )
     for _ in range(3):
-        password = getpass.getpass(f"Password for {user} ({PASSWORD_RULE}, hidden): ")
         try:
+            password = getpass.getpass(f"Password for {user} (12 characters or more, hidden): ")
             check_password(password)
+            if getpass.getpass("The same once more: ") == password:
+                return password
+        except EOFError:
+            break  # Ctrl-D
         except Refused as refused:
             click.echo(refused.message, err=True)
             continue
-        if getpass.getpass("The same once more: ") == password:
-            return password
         click.echo("The two differ. Type the same one twice.", err=True)
-    raise Refused("No password after three tries. Run it again when you have one at hand.")
+    raise Refused("No password was typed in three tries. Run it again when you have one at hand.")
 
 
 def set_password(user: str, password: str, root: Path = ROOT) -> bool:
@@ -185,9 +187,15 @@ def module_name(name: str) -> str:
     word = "_".join("".join(map(letter, folded)).split())
     if not word:
         return "app"  # a name of emoji or signs alone
-    if keyword.iskeyword(word) or word in DEVICES:
-        return f"{word}_"
+    if keyword.iskeyword(word) or word in DEVICES or word in packages():
+        return f"{word}_app"
     return word if word.isidentifier() else f"app_{word}"
+
+
+def packages() -> set[str]:
+    """Return the modules that an app of the same name would hide when it is run alone."""
+    pins = (ROOT / "requirements.txt").read_text("utf-8")
+    return {*sys.stdlib_module_names, *re.findall(r"^[\w-]+", pins.replace("-", "_"), re.MULTILINE)}
 
 
 def free_name(name: str, taken: set[str]) -> str:
@@ -246,14 +254,18 @@ def passwd(user: str, generate: bool) -> None:
     """
     check_user(user)
     given = os.environ.get("AUTH_PASSWORD")
-    if given is not None:
-        password = given
+    if generate:
+        password = generate_password()
+    elif given is None:
+        password = ask_password(user)
     else:
-        password = generate_password() if generate else ask_password(user)
+        password = given
     new = set_password(user, password)
     click.echo(f"Added {user} to .htpasswd." if new else f"Changed {user}'s line in .htpasswd.")
-    if generate and given is None:
+    if generate:
         click.echo(f"The password, shown this once: {password}")
+    elif given is not None:
+        click.echo("The password is the one in AUTH_PASSWORD.")
     click.echo(
         "It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main"
     )
@@ -265,7 +277,7 @@ def add_app_command(name: str) -> None:
     """Add an app called NAME to the menu, with a module to start from."""
     app = add_app(name)
     click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
-    click.echo("See it: streamlit run app.py")
+    click.echo(f"Its address is /{app.url_path}. See it: streamlit run app.py")
 
 
 if __name__ == "__main__":

@@ -155,8 +155,8 @@ def _faults(number: int, entry: object) -> list[str]:
     folder, _, stem = module.partition(".") if isinstance(module, str) else ("", "", "")
     if folder != "apps" or not stem.isidentifier():
         faults.append(
-            f"{where}: the module {module!r} is outside apps/. A module is the name of a file in "
-            'apps/, like "apps.sales_report" for apps/sales_report.py.'
+            f"{where}: the module {module!r} is outside apps/, or misspelt. It is the word apps, a "
+            'dot and the name of a file in apps/ without its .py, like "apps.sales_report".'
         )
     return faults
 

@@ -199,6 +199,7 @@ def test_an_app_that_does_not_work_breaks_itself_alone(page, name, said):
 def test_an_app_that_calls_exit_ends_its_own_run_alone(page):
     open_by_menu(page, "exits")
     expect(heading(page, "Exits")).to_be_visible()
+    expect(page.get_by_text("apps.exits called exit(). Use st.stop().")).to_be_visible()
     open_by_menu(page, "Sales Report")
     expect(heading(page, "Sales Report")).to_be_visible()
     move_the_slider(page)

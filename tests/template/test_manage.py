@@ -79,6 +79,7 @@ def test_a_generated_password_is_shown_once(project, manage):
         line for line in told.splitlines() if line.startswith("The password, shown this once")
     ]
     assert bcrypt.checkpw(line.split(": ")[1].encode(), passwords(project)["bob"])
+    assert "shown this once" in manage("passwd", "bob", "--generate", password=OTHER)[1]
 
 
 def test_typed_twice_on_a_terminal(project):

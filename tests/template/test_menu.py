@@ -99,7 +99,9 @@ def test_a_bad_name(told, name, fault):
 )
 def test_a_module_outside_apps(told, module):
     said = told([SALES, {"name": "A", "module": module}])
-    assert said.startswith(f"apps.json, entry 2: the module {module!r} is outside apps/.")
+    assert said.startswith(
+        f"apps.json, entry 2: the module {module!r} is outside apps/, or misspelt."
+    )
 
 
 @pytest.mark.parametrize("name", ["Sales Report", "sales  report", "ＳＡＬＥＳ Report"])

@@ -137,7 +137,16 @@ def test_three_slips_end_it_and_leave_nothing(terminal):
     for _ in range(3):
         terminal.type("Password for", "short")
     assert terminal.end() != 0
-    assert "No password after three tries" in terminal.seen
+    assert "No password was typed in three tries" in terminal.seen
+    assert not list(terminal.out.iterdir())
+
+
+def test_ctrl_d_ends_it_and_leaves_nothing(terminal):
+    terminal.child.expect_exact("Password for")
+    terminal.child.waitnoecho()
+    terminal.child.sendeof()
+    assert terminal.end() != 0
+    assert "No password was typed" in terminal.seen
     assert not list(terminal.out.iterdir())
 
 

@@ -7,7 +7,21 @@ import pytest
 from baked import PASSWORD, ROOT, BakedProject
 
 ANSWERS = {"project_slug": "data-apps", "apps": "Sales Report, Churn Explorer"}
-MINE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"]
+MADE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"]
+MINE = [
+    *MADE,
+    ".gitignore",
+    ".slugignore",
+    ".python-version",
+    ".streamlit/config.toml",
+    "README.md",
+    "app.json",
+    "config/new_app.py",
+    "pyproject.toml",
+    "requirements-dev.txt",
+    "requirements.in",
+    "requirements.txt",
+]
 
 
 @pytest.fixture
@@ -37,8 +51,8 @@ def test_nothing_changes_when_nothing_changed(project, again):
     status, told = again(project)
     assert status == 0
     assert project.files == before
-    for name in [*MINE, "apps/__init__.py"]:
-        assert name in told
+    for name in [*MADE, "apps/__init__.py"]:
+        assert f"    {name}\n" in told
     assert ".new" not in told
     assert "users and passwords in .htpasswd are as they were" in told
 
@@ -53,7 +67,8 @@ def test_what_is_mine_stays_and_the_templates_version_lies_beside(project, again
     for name in MINE:
         assert project.read(name) == f"mine: {name}\n"
         assert project.files[f"{name}.new"] == templates[name]
-        assert f"{name}.new" in told
+        assert f"    {name}\n" in told
+        assert f"    {name}.new\n" in told
     assert project.read(".htpasswd") == htpasswd
     assert not [name for name in project.files if name.startswith(".htpasswd.")]
 
@@ -82,7 +97,7 @@ def test_an_app_that_i_took_away_stays_away(project, again):
 
 def test_what_is_gone_is_made_again(project, again):
     before = project.files
-    for name in [*MINE, "apps/churn_explorer.py"]:
+    for name in [*MADE, "apps/churn_explorer.py"]:
         (project.path / name).unlink()
     again(project)
     assert project.files == before
@@ -94,13 +109,31 @@ def test_other_answers_change_nothing_of_mine(project, again):
     assert status == 0
     assert {name: project.files[name] for name in before} == before
     assert set(project.files) - set(before) == {"apps.json.new"}
+    assert "other is not among them: python manage.py passwd other" in told
+    assert "Another app: python manage.py add-app NAME" in told
 
 
-def test_the_templates_own_files_are_renewed(project, again):
-    server = project.read("server.py")
+def test_the_templates_own_code_is_renewed(project, again):
+    code = ["app.py", "manage.py", "menu.py", "server.py", "tests/test_apps.py"]
+    before = project.files
+    for name in code:
+        project.write(name, f"# an older {name}\n")
+    status, told = again(project)
+    assert status == 0
+    for name in code:
+        assert project.files[name] == before[name]
+        assert project.read(f"{name}.old") == f"# an older {name}\n"
+        assert f"    {name}.old\n" in told
+
+
+def test_a_third_run_after_a_second_one(project, again):
+    for name in MINE:
+        project.write(name, f"mine: {name}\n")
     project.write("server.py", "# an older version\n")
     again(project)
-    assert project.read("server.py") == server
+    second = project.files
+    assert again(project)[0] == 0
+    assert project.files == second
 
 
 FAILURES = {
