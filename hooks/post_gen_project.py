@@ -57,30 +57,59 @@ def make():
     return told
 
 
-def put_in_place():
+class Changes:
+    """The files that are put in place, with a way back."""
+
+    def __init__(self):
+        self.before = []  # what was at each path: bytes, or None for nothing
+
+    def put(self, source, target):
+        """Move a file to where it belongs."""
+        self.before.append((target, target.read_bytes() if target.exists() else None))
+        target.parent.mkdir(exist_ok=True)
+        os.replace(source, target)
+
+    def take_back(self):
+        """Leave the folder as it was before cookiecutter began."""
+        for path, content in reversed(self.before):
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        for path in map(Path, ANSWERS["_kept"] + ANSWERS["_renewed"]):
+            saved = UNDO / path
+            if not saved.exists():
+                path.unlink(missing_ok=True)
+            elif not path.exists() or saved.read_bytes() != path.read_bytes():
+                shutil.copy2(saved, path)
+        shutil.rmtree(STAGE, ignore_errors=True)
+        for folder in (".streamlit", "apps", "config", "tests"):
+            if not (UNDO / folder).exists() and Path(folder).is_dir():
+                os.rmdir(folder)
+        shutil.rmtree(UNDO)
+
+
+def put_in_place(changes):
     """Move the files out of _hook/, past those that are there already.
 
     Returns:
         The files that were kept. Where the template's version differs, it is beside.
     """
-    menu_is_new = not Path("apps.json").exists()
+    menu_is_new = not os.path.lexists("apps.json")
     kept = []
     for made in sorted(path for path in STAGE.rglob("*") if path.is_file()):
         target = made.relative_to(STAGE)
-        if not target.exists():
-            # An app that its owner took away from apps/ stays away.
-            if menu_is_new or target.parent.name != "apps":
-                target.parent.mkdir(exist_ok=True)
-                shutil.move(made, target)
-            continue
-        kept.append(target)
-        if made.read_bytes() != target.read_bytes():
-            os.replace(made, f"{target}.new")
-    shutil.rmtree(STAGE)
+        if os.path.lexists(target):
+            kept.append(target)
+            if target.is_file() and made.read_bytes() != target.read_bytes():
+                changes.put(made, Path(f"{target}.new"))
+        # An app that its owner took away from apps/ stays away.
+        elif menu_is_new or target.parent.name != "apps":
+            changes.put(made, target)
     return kept
 
 
-def keep():
+def keep(changes):
     """Undo what cookiecutter itself has overwritten, but for the template's own code.
 
     Returns:
@@ -88,32 +117,18 @@ def keep():
         was there before its own code as <file>.old.
     """
     kept = []
-    for saved in sorted(path for path in UNDO.rglob("*") if path.is_file()):
-        path = saved.relative_to(UNDO)
-        if not path.exists() or saved.read_bytes() == path.read_bytes():
+    for path in map(Path, ANSWERS["_kept"] + ANSWERS["_renewed"]):
+        saved = UNDO / path
+        if not saved.exists() or saved.read_bytes() == path.read_bytes():
             continue
+        copy = shutil.copy2(saved, STAGE)
         if path.as_posix() in ANSWERS["_renewed"]:
-            shutil.copy2(saved, f"{path}.old")
+            changes.put(copy, Path(f"{path}.old"))
         else:
-            os.replace(path, f"{path}.new")
-            shutil.copy2(saved, path)
+            changes.put(path, Path(f"{path}.new"))
+            changes.put(copy, path)
             kept.append(path)
     return kept
-
-
-def take_back():
-    """Leave a folder that was there before as it was."""
-    shutil.rmtree(STAGE, ignore_errors=True)
-    for folder in map(Path, ANSWERS["_folders"]):
-        if not (UNDO / folder).is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        for path in folder.iterdir():
-            if path.is_file() and not (UNDO / path).exists():
-                path.unlink()
-        for saved in (UNDO / folder).iterdir():
-            if saved.is_file():
-                shutil.copy2(saved, folder / saved.name)
 
 
 def tell(password, kept):
@@ -126,8 +141,8 @@ def tell(password, kept):
     if kept:
         print("\nYours, and left as they are:", *kept, sep="\n    ")
         print("Another app: python manage.py add-app NAME")
-    folders = map(Path, ANSWERS["_folders"])
-    beside = [path for folder in folders for path in folder.iterdir() if path.suffix in LEFT]
+    folders = (".", ".streamlit", "apps", "config", "tests")
+    beside = [path for name in folders for path in Path(name).glob("*") if path.suffix in LEFT]
     if beside:
         print("\nOther versions, to compare and delete:", *sorted(beside), sep="\n    ")
     print(
@@ -138,36 +153,42 @@ def tell(password, kept):
         "streamlit run app.py",
         sep="\n    ",
     )
-    print("\nREADME.md goes on from there: your own apps, more users, Heroku.\n")
+    print("\nREADME.md goes on from there: your own apps, more users, Heroku.\n", flush=True)
 
 
 def stop(*_):
     raise KeyboardInterrupt
 
 
+def on_signals(action):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), action)
+
+
 def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
-    # Ctrl-C stops cookiecutter too, and then it leaves a new folder behind.
-    new = not any(UNDO.iterdir())
+    on_signals(stop)
+    changes = Changes()
     try:
         told = make()
-        kept = sorted(keep() + put_in_place())
+        kept = keep(changes) + put_in_place(changes)
+        tell(told, sorted(kept))
+        on_signals(signal.SIG_IGN)
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if not new:
-            take_back()
-        shutil.rmtree(UNDO)
-        if new and interrupted:
-            folder = Path.cwd()
-            os.chdir(folder.parent)
-            shutil.rmtree(folder)
-        sys.exit("\nStopped; nothing was kept." if interrupted else f"\n{error}\n")
+        on_signals(signal.SIG_IGN)
+        changes.take_back()
+        if not isinstance(error, KeyboardInterrupt):
+            sys.exit(f"\n{error}\n")
+        # The same signal has stopped cookiecutter, which would leave an empty folder behind.
+        folder = Path.cwd()
+        os.chdir(folder.parent)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        sys.exit("\nStopped; nothing was kept.")
+    shutil.rmtree(STAGE)
     shutil.rmtree(UNDO)
-    tell(told, kept)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 import unicodedata
 from importlib.util import find_spec
@@ -17,8 +18,10 @@ from pathlib import Path
 # Answers come in as data, never as code.
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
-# The files that stand in the way of the template's are put aside here until the end.
+# cookiecutter overwrites these where they are there already: they are put aside until the end.
+RENDERED = [Path(name) for name in [*ANSWERS["_kept"], *ANSWERS["_renewed"]]]
 UNDO = Path(".undo")
+STAGE = Path("_hook")  # where post_gen_project.py makes the rest
 
 
 def is_line(text, longest):
@@ -122,24 +125,49 @@ def wrong_surroundings():
         import bcrypt  # noqa: F401
     except ImportError:
         yield f"bcrypt, which hashes the password, is missing. Run this once: {bcrypt_command()}"
-    if UNDO.exists():
+    if os.path.lexists(UNDO):
         yield (
             f"{UNDO}/ holds your files from a run that was cut off. Move them back where they "
-            "belong, delete the folder, and run this again."
+            f"belong, delete {UNDO}/ and {STAGE}/, and run this again."
         )
+    elif os.path.lexists(STAGE):
+        yield f"{STAGE}/ is in the way: the template uses that name for a moment. Move it aside."
+    for path in RENDERED:
+        # cookiecutter would stop halfway, or write through a link into another folder.
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            yield f"{path} is in the way: it is no file of its own. Move it aside."
+        elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            yield f"{path} cannot be read and written by you. Mend that: chmod u+rw {path}"
+    for folder in {path.parent for path in RENDERED} | {Path("apps")}:
+        if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            yield f"{folder} is in the way: it is no folder that you may write into."
 
 
 def put_aside():
-    """Copy what stands in the template's folders, so that a failure can put it back."""
-    for folder in ANSWERS["_folders"]:
-        if Path(folder).is_dir():
-            found = [path for path in Path(folder).iterdir() if path.is_file()]
-            (UNDO / folder).mkdir()
-            for path in found:
-                shutil.copy2(path, UNDO / path)
+    """Copy what cookiecutter will overwrite, so that a failure can put it back."""
+    part = Path(".undo.part")  # from a run that ended here there may be one; it is worth nothing
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        for path in RENDERED:
+            if path.parent.is_dir():
+                (part / path.parent).mkdir(exist_ok=True)
+            if path.is_file():
+                shutil.copy2(path, part / path)
+        if Path("apps").is_dir():
+            (part / "apps").mkdir()
+        part.rename(UNDO)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def stop(*_):
+    raise KeyboardInterrupt
 
 
 def main():
+    signal.signal(signal.SIGTERM, stop)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     faults = [*wrong_answers(), *wrong_surroundings()]
@@ -147,7 +175,14 @@ def main():
         listed = (f"  - {fault}" for fault in faults)
         last = "What follows is cookiecutter's own report of the same."
         sys.exit("\n".join(["", "Nothing was written:", *listed, "", last, ""]))
-    put_aside()
+    try:
+        put_aside()
+    except (OSError, KeyboardInterrupt) as error:
+        folder = Path.cwd()
+        if isinstance(error, KeyboardInterrupt) and not any(folder.iterdir()):
+            os.chdir(folder.parent)
+            folder.rmdir()
+        sys.exit(f"\nNothing was written: {error or 'stopped'}\n")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,10 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
     check_user(user)
     check_password(password)
     path = root / ".htpasswd"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    try:
+        lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
+    except UnicodeDecodeError:
+        raise Refused(".htpasswd is not UTF-8 text. Save it as UTF-8, or write it anew.") from None
     users = [line.partition(":")[0] for line in lines]
     for other in users:
         if other != user and other.lower() == user.lower():
@@ -185,6 +188,7 @@ def module_name(name: str) -> str:
 
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     word = "_".join("".join(map(letter, folded)).split())
+    word = word.encode()[:200].decode(errors="ignore")  # as long as a file's name may be, and less
     if not word:
         return "app"  # a name of emoji or signs alone
     if keyword.iskeyword(word) or word in DEVICES or word in packages():

@@ -71,7 +71,9 @@ def app_name(root: Path = ROOT) -> str:
         name = json.loads((root / "app.json").read_text("utf-8-sig"))["name"]
     except (OSError, ValueError, LookupError, TypeError):
         return "Apps"
-    return name if isinstance(name, str) and name.strip() else "Apps"
+    if not isinstance(name, str) or not name.strip():
+        return "Apps"
+    return name.encode(errors="replace").decode()  # half a character, written as \\udc00
 
 
 def name_fault(name: object) -> str | None:
@@ -135,6 +137,8 @@ def read_entries(root: Path = ROOT) -> list:
             f"apps.json is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
             f"Look for a comma or a quote too few or too many. It looks like this: {EXAMPLE}"
         ) from None
+    except (ValueError, RecursionError):  # a number of 5,000 digits, a thousand brackets
+        raise MenuError(f"apps.json is no menu. It looks like this: {EXAMPLE}") from None
     if not isinstance(entries, list):
         raise MenuError(f"apps.json is not a list. It looks like this: {EXAMPLE}")
     return entries

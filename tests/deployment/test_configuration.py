@@ -54,6 +54,8 @@ def test_uploads_are_as_large_as_streamlit_allows(project, render):
     assert body_limit(render()) == "51m"
     project.write(".streamlit/config.toml", settings.replace("maxUploadSize", "# maxUploadSize"))
     assert body_limit(render()) == "201m"
+    (project.path / ".streamlit/config.toml").write_bytes(b"# \xff\nmaxUploadSize = 7\n")
+    assert body_limit(render()) == "8m"
     (project.path / ".streamlit/config.toml").unlink()
     assert body_limit(render()) == "201m"
 
@@ -184,12 +186,23 @@ def test_no_name_opens_the_door_or_ends_its_quotes(project, nginx, name):
 
 
 @pytest.mark.parametrize(
-    "app_json", ["", "{", "[]", '{"name": 1}', '{"name": " "}', None], ids=repr
+    "app_json",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"name": 1}',
+        b'{"name": " "}',
+        b'{"name": "\\udc00"}',
+        b"\xff\xfe{",
+        None,
+    ],
+    ids=repr,
 )
 def test_without_a_name_there_is_a_realm_all_the_same(project, render, app_json):
     (project.path / "app.json").unlink()
     if app_json is not None:
-        project.write("app.json", app_json)
+        (project.path / "app.json").write_bytes(app_json)
     assert 'default "Apps";' in render()
 
 

@@ -174,6 +174,11 @@ def test_too_large_a_body_is_asked_for_the_password_first(dyno):
     too_large = 201 * 2**20 + 1
     assert status_of(too_large) == b"HTTP/1.1 401"
     assert status_of(too_large, authorization) == b"HTTP/1.1 413"
+    for _ in range(20):  # when the client says no more, nginx looks at the size once more
+        with socket.create_connection(("127.0.0.1", dyno.port), 10) as connection:
+            connection.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(12) == b"HTTP/1.1 401"
     assert status_of(0, authorization) in (b"HTTP/1.1 400", b"HTTP/1.1 403")  # Streamlit's word
 
 
@@ -193,6 +198,7 @@ def test_a_method_that_nginx_refuses_is_asked_for_the_password_first(dyno):
         ["CONNECT example.com:443 HTTP/1.1", "Host: x"],
         ["GET / HTTP/1.1", "Host: x", "X: " + "a" * 9000],
         ["PRI * HTTP/2.0"],
+        ["GET / HTTP/9.9", "Host: x"],
     ],
     ids=lambda lines: " ".join(lines)[:40],
 )
@@ -201,7 +207,9 @@ def test_what_is_no_proper_request_gets_an_error_and_nothing_else(dyno, lines):
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.split(b" ")[1] in (b"400", b"401", b"405", b"501", b"505")
+    # Too long a header line is a 400 without a password, and so is CONNECT in nginx 1.30.
+    closed = [b"401", b"400"] if "CONNECT" in lines[0] or len(lines[-1]) > 8000 else [b"401"]
+    assert answer.split(b" ")[1] in closed
     assert b"streamlit" not in answer.lower()
 
 

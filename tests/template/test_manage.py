@@ -109,6 +109,24 @@ def test_a_file_saved_on_windows(project, manage):
     assert "\r" not in project.read(".htpasswd")
 
 
+def test_a_byte_order_mark_makes_no_second_user(project, manage):
+    project.write(".htpasswd", "\ufeff" + project.read(".htpasswd"))
+    manage("passwd", "anna.b", password=OTHER)
+    assert list(passwords(project)) == ["anna.b"]
+
+
+def test_a_file_that_is_no_utf_8_is_refused(project, manage):
+    (project.path / ".htpasswd").write_bytes(b"anna.b:caf\xe9\n")
+    status, told = manage("passwd", "anna.b", password=OTHER)
+    assert status != 0
+    assert ".htpasswd is not UTF-8 text" in told
+
+
+def test_a_long_name_gives_a_file_name_that_fits(project):
+    app = project.load("manage").add_app("\ufdfa" * 60, project.path)
+    assert len(f"{app.url_path}.py".encode()) <= 255
+
+
 @pytest.mark.parametrize(
     ("arguments", "password", "said"),
     [

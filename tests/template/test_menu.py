@@ -64,6 +64,11 @@ def test_not_a_list(told, apps):
     assert told(json.dumps(apps)).startswith("apps.json is not a list")
 
 
+@pytest.mark.parametrize("apps", ["[" * 100_000, "[" + "1" * 5000 + "]"], ids=["deep", "long"])
+def test_absurd(told, apps):
+    assert told(apps).startswith("apps.json is no menu. It looks like this: ")
+
+
 def test_empty(told):
     assert told([]).startswith("apps.json lists no app")
 

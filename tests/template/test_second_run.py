@@ -1,8 +1,11 @@
 """cookiecutter once more over a folder that is there: what is the user's stays."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pexpect
 import pytest
 from baked import PASSWORD, ROOT, BakedProject
 
@@ -183,3 +186,81 @@ def test_what_a_killed_run_left_is_not_overwritten(project, again):
     assert status != 0
     assert ".undo/ holds your files from a run that was cut off" in told
     assert project.read(".undo/app.py") == "mine\n"
+
+
+def test_a_hook_folder_of_my_own_is_left_alone(project, again):
+    (project.path / "_hook").mkdir()
+    project.write("_hook/.htpasswd", "old:mine\n")
+    before = project.files
+    status, told = again(project)
+    assert status != 0
+    assert "_hook/ is in the way" in told
+    assert project.files == before
+
+
+def test_a_folder_or_a_link_in_the_way_is_seen_before_anything_is_written(project, again):
+    for in_the_way in (Path.mkdir, lambda path: path.symlink_to("manage.py")):
+        (project.path / "server.py").unlink()
+        in_the_way(project.path / "server.py")
+        before = project.files
+        status, told = again(project)
+        assert status != 0
+        assert "server.py is in the way: it is no file of its own" in told
+        assert project.files == before
+        if (project.path / "server.py").is_dir():
+            (project.path / "server.py").rmdir()
+            project.write("server.py", "")
+
+
+def test_a_link_of_my_own_stays_a_link(project, again):
+    project.write("my Procfile", "mine\n")
+    (project.path / "Procfile").unlink()
+    (project.path / "Procfile").symlink_to("my Procfile")
+    assert again(project)[0] == 0
+    assert (project.path / "Procfile").is_symlink()
+    assert project.read("my Procfile") == "mine\n"
+
+
+@pytest.mark.parametrize("held", [[], ["notebooks/mine.ipynb", ".git/config"], ["mine.txt"]])
+def test_stopped_at_the_prompt_a_folder_that_was_there_is_as_it_was(tmp_path, held):
+    folder = BakedProject(tmp_path / "out/data-apps")
+    folder.path.mkdir(parents=True)
+    for name in held:
+        (folder.path / name).parent.mkdir(exist_ok=True)
+        folder.write(name, "mine\n")
+    environment = {k: v for k, v in os.environ.items() if k != "AUTH_PASSWORD"}
+    command = ["-m", "cookiecutter", "-f", "--no-input", str(ROOT), "-o", str(tmp_path / "out")]
+    child = pexpect.spawn(
+        sys.executable,
+        [*command, "project_slug=data-apps", "password_source=ask"],
+        env=environment,
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect_exact("Password for")
+    child.waitnoecho()
+    if held:
+        folder.write("saved meanwhile.txt", "mine too\n")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    left = {name: b"mine\n" for name in held}
+    if held:
+        left["saved meanwhile.txt"] = b"mine too\n"
+    assert folder.files == left
+
+
+def test_what_cannot_be_told_is_not_done(project):
+    """A generated password that nobody has seen would lock everybody out."""
+    (project.path / ".htpasswd").unlink()
+    before = project.files
+    command = [sys.executable, "-m", "cookiecutter", "-f", "--no-input", ROOT]
+    given = [f"{name}={answer}" for name, answer in ANSWERS.items()]
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [*command, "-o", project.path.parent, *given, "password_source=generate"],
+            env={k: v for k, v in os.environ.items() if k != "AUTH_PASSWORD"},
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+        )
+    assert ended.returncode != 0
+    assert project.files == before
