@@ -12,12 +12,13 @@ import shlex
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # Answers come in as data, never as code.
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 STAGE = Path("_hook")
-LEFT = {".new", ".old"}  # the ends of what is laid beside
+FOLDERS = (".streamlit", "apps", "config", "tests")
 UNDO = Path(".undo")  # pre_gen_project.py put aside there what was in the folder before
 
 # manage.py and menu.py of the project that is being made.
@@ -83,9 +84,10 @@ class Changes:
             elif not path.exists() or saved.read_bytes() != path.read_bytes():
                 shutil.copy2(saved, path)
         shutil.rmtree(STAGE, ignore_errors=True)
-        for folder in (".streamlit", "apps", "config", "tests"):
-            if not (UNDO / folder).exists() and Path(folder).is_dir():
-                os.rmdir(folder)
+        for folder in FOLDERS:
+            if not (UNDO / folder).exists():
+                with suppress(OSError):  # somebody else's file may be in it by now
+                    os.rmdir(folder)
         shutil.rmtree(UNDO)
 
 
@@ -141,8 +143,8 @@ def tell(password, kept):
     if kept:
         print("\nYours, and left as they are:", *kept, sep="\n    ")
         print("Another app: python manage.py add-app NAME")
-    folders = (".", ".streamlit", "apps", "config", "tests")
-    beside = [path for name in folders for path in Path(name).glob("*") if path.suffix in LEFT]
+    beside = [path for name in (".", *FOLDERS) for path in Path(name).glob("*.*")]
+    beside = [path for path in beside if path.suffix in (".new", ".old")]
     if beside:
         print("\nOther versions, to compare and delete:", *sorted(beside), sep="\n    ")
     print(

@@ -63,6 +63,9 @@ def test_every_file_is_kept_or_renewed_by_a_second_run(project):
     made_by_the_hook = {"Procfile", "config/nginx.conf.erb", ".htpasswd", "apps.json"}
     rendered = {name for name in project.files if not name.startswith("apps/")} - made_by_the_hook
     assert sorted(questions["_kept"] + questions["_renewed"]) == sorted(rendered)
+    folders = {name.rpartition("/")[0] for name in project.files} - {""}
+    hook = (ROOT / "hooks/post_gen_project.py").read_text("utf-8")
+    assert set(re.findall(r'"([^"]+)"', re.search(r"FOLDERS = \((.*)\)", hook)[1])) == folders
 
 
 def test_text_ends_its_lines_as_unix_does(project):
