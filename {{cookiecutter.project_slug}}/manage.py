@@ -114,7 +114,7 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
         Refused: the name or the password breaks its rule, or there is a user whose name
             differs in capitals alone.
     """
-    import bcrypt  # the launcher's tests import this module where bcrypt is not needed
+    import bcrypt  # add-app does without it
 
     check_user(user)
     check_password(password)
@@ -198,7 +198,8 @@ def module_name(name: str) -> str:
 
 def packages() -> set[str]:
     """Return the modules that an app of the same name would hide when it is run alone."""
-    pins = (ROOT / "requirements.txt").read_text("utf-8")
+    requirements = ROOT / "requirements.txt"
+    pins = requirements.read_text("utf-8") if requirements.exists() else ""
     return {*sys.stdlib_module_names, *re.findall(r"^[\w-]+", pins.replace("-", "_"), re.MULTILINE)}
 
 
