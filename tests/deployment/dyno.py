@@ -123,8 +123,7 @@ class Dyno:
 
     def start(self) -> Dyno:
         """Run the web line of the Procfile, and return at once."""
-        for name in ("app-initialized", "streamlit.socket"):
-            Path("/tmp", name).unlink(missing_ok=True)
+        self._clear_tmp()
         lines = (self.home / "Procfile").read_text("utf-8").splitlines()
         command = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
         self.started = time.monotonic()
@@ -174,8 +173,15 @@ class Dyno:
                     self._process.wait(10)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     pass
+            self._clear_tmp()
         shutil.rmtree(self.home, ignore_errors=True)
         self._log.unlink(missing_ok=True)
+
+    @staticmethod
+    def _clear_tmp() -> None:
+        """Delete what has a fixed name, so that the next dyno, and anyone else's, starts afresh."""
+        for name in ("/tmp/app-initialized", "/tmp/streamlit.socket"):
+            Path(name).unlink(missing_ok=True)
 
     def __enter__(self) -> Dyno:
         self.start().wait()
