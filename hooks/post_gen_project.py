@@ -18,7 +18,8 @@ from pathlib import Path
 # Answers come in as data, never as code.
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 STAGE = Path("_hook")
-FOLDERS = (".streamlit", "apps", "config", "tests")
+RENDERED = [Path(name) for name in [*ANSWERS["_kept"], *ANSWERS["_renewed"]]]
+FOLDERS = sorted({path.parent for path in RENDERED} - {Path()} | {Path("apps")})
 UNDO = Path(".undo")  # pre_gen_project.py put aside there what was in the folder before
 
 # manage.py and menu.py of the project that is being made.
@@ -77,7 +78,7 @@ class Changes:
                 path.unlink(missing_ok=True)
             else:
                 path.write_bytes(content)
-        for path in map(Path, ANSWERS["_kept"] + ANSWERS["_renewed"]):
+        for path in RENDERED:
             saved = UNDO / path
             if not saved.exists():
                 path.unlink(missing_ok=True)
@@ -119,7 +120,7 @@ def keep(changes):
         was there before its own code as <file>.old.
     """
     kept = []
-    for path in map(Path, ANSWERS["_kept"] + ANSWERS["_renewed"]):
+    for path in RENDERED:
         saved = UNDO / path
         if not saved.exists() or saved.read_bytes() == path.read_bytes():
             continue
@@ -143,7 +144,7 @@ def tell(password, kept):
     if kept:
         print("\nYours, and left as they are:", *kept, sep="\n    ")
         print("Another app: python manage.py add-app NAME")
-    beside = [path for name in (".", *FOLDERS) for path in Path(name).glob("*.*")]
+    beside = [path for folder in (Path(), *FOLDERS) for path in folder.glob("*.*")]
     beside = [path for path in beside if path.suffix in (".new", ".old")]
     if beside:
         print("\nOther versions, to compare and delete:", *sorted(beside), sep="\n    ")

@@ -12,7 +12,9 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+USER = "anna.b"
 PASSWORD = "correct horse battery"
+AUTH = (USER, PASSWORD)
 
 # Whatever is in an answer, it is data. Each of these is a legal name.
 NASTY = {

@@ -6,11 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from baked import PASSWORD, BakedProject
+from baked import PASSWORD, USER, BakedProject
 from dyno import Dyno, missing_parts
 
-USER = "anna.b"
-AUTH = (USER, PASSWORD)
 HERE = Path(__file__).resolve().parent
 
 

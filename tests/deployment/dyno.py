@@ -164,6 +164,13 @@ class Dyno:
         """Return all that the dyno has written to its log."""
         return self._log.read_text("utf-8", "replace")
 
+    def log_with(self, text: str, seconds: float = 10) -> str:
+        """Return the log once the text is in it, or as it is when the time is up."""
+        until = time.monotonic() + seconds
+        while text not in self.log() and time.monotonic() < until:
+            time.sleep(0.1)  # nginx's lines come by way of tail
+        return self.log()
+
     def stop(self) -> None:
         """End every process, SIGTERM first, as Heroku does, and delete the dyno."""
         if self._process:

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from baked import PASSWORD
+from baked import AUTH
 from dyno import Dyno
-
-AUTH = ("anna.b", PASSWORD)
 
 
 @pytest.fixture

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from contextlib import contextmanager
 
 import pytest
 import requests
-from baked import PASSWORD, ROOT, BakedProject
+from baked import AUTH, PASSWORD, ROOT, USER, BakedProject
 from dyno import Dyno
 from playwright.sync_api import Page, expect
 
-USER = "anna.b"
 expect.set_options(timeout=60_000)  # nginx asks bcrypt for each of a page's 80 requests
 
 UPLOAD = """
@@ -163,19 +161,11 @@ def test_the_app_sees_the_address_that_the_router_saw_and_no_password(dyno, chro
     # Chromium adds no header of ours to a WebSocket: what the router adds is sent by hand.
     address = requests.get(
         f"{dyno.url}/_stcore/health",
-        auth=(USER, PASSWORD),
+        auth=AUTH,
         headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.7"},
     )
     assert address.status_code == 200
-    assert "203.0.113.7 GET /_stcore/health 200" in log_with(dyno, "203.0.113.7")
-
-
-def log_with(dyno: Dyno, text: str) -> str:
-    for _ in range(100):
-        if text in dyno.log():
-            break
-        time.sleep(0.1)
-    return dyno.log()
+    assert "203.0.113.7 GET /_stcore/health 200" in dyno.log_with("203.0.113.7")
 
 
 @pytest.mark.parametrize(

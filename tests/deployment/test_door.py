@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 import requests
-from baked import PASSWORD
+from baked import AUTH, PASSWORD, USER
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-
-USER = "anna.b"
-AUTH = (USER, PASSWORD)
 
 PATHS = [
     "/",
@@ -216,11 +212,7 @@ def test_what_is_no_proper_request_gets_an_error_and_nothing_else(dyno, lines):
 def test_the_log_holds_no_password_and_no_query(dyno):
     ask(dyno, "GET", "/sales_report?token=secret-token", auth=(USER, "a mistyped secret"))
     ask(dyno, "GET", "/sales_report?token=secret-token", auth=AUTH)
-    for _ in range(100):  # tail looks once a second
-        log = dyno.log()
-        if "GET /sales_report 200" in log:
-            break
-        time.sleep(0.1)
+    log = dyno.log_with("GET /sales_report 200")
     assert "GET /sales_report 200" in log
     for secret in ("a mistyped secret", PASSWORD, "YW5uYS5i", "Authorization"):
         assert secret not in log

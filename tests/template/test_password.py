@@ -141,19 +141,15 @@ def test_three_slips_end_it_and_leave_nothing(terminal):
     assert not list(terminal.out.iterdir())
 
 
-def test_ctrl_d_ends_it_and_leaves_nothing(terminal):
+@pytest.mark.parametrize(
+    ("send", "said"),
+    [("sendeof", "No password was typed"), ("sendintr", "Stopped; nothing was kept")],
+    ids=["ctrl-d", "ctrl-c"],
+)
+def test_a_key_that_ends_it_leaves_nothing(terminal, send, said):
     terminal.child.expect_exact("Password for")
     terminal.child.waitnoecho()
-    terminal.child.sendeof()
+    getattr(terminal.child, send)()
     assert terminal.end() != 0
-    assert "No password was typed" in terminal.seen
-    assert not list(terminal.out.iterdir())
-
-
-def test_ctrl_c_ends_it_and_leaves_nothing(terminal):
-    terminal.child.expect_exact("Password for")
-    terminal.child.waitnoecho()
-    terminal.child.sendintr()
-    assert terminal.end() != 0
-    assert "Stopped; nothing was kept" in terminal.seen
+    assert said in terminal.seen
     assert not list(terminal.out.iterdir())
