@@ -57,8 +57,8 @@ class BakedProject:
         }
 
     def load(self, name: str) -> ModuleType:
-        """Import a module of the project: menu or manage."""
-        for module in ("menu", "manage"):
+        """Import a module of the project: menu, users or manage."""
+        for module in ("menu", "manage", "users"):
             sys.modules.pop(module, None)
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(self.path)

@@ -4,21 +4,37 @@ Streamlit runs this file again on each click. It reads apps.json each time, and 
 no app but the one that is open: a broken one breaks itself alone.
 """
 
+import os
 from functools import partial
 
 import streamlit as st
 
 from menu import App, MenuError, app_name, load_menu, plain
 
+# The name of the user whom nginx let in. It sets this header on each request.
+USER_HEADER = "X-Forwarded-User"
+
 
 def main() -> None:
-    """Show the menu and the page that the browser's address names."""
+    """Show the user's menu, and the page that the browser's address names."""
     title = app_name()
     st.set_page_config(page_title=title)
+    user = st.context.headers.get(USER_HEADER)
+    if user is None and "DYNO" in os.environ:
+        show_fault(
+            "Nobody is logged in",
+            f"nginx sent no {USER_HEADER}: see location / in its configuration.",
+        )
+        return
     try:
-        apps = load_menu()
+        apps = [app for app in load_menu() if app.is_for(user)]
     except MenuError as error:
         show_fault("The menu needs mending", error)
+        return
+    if not apps:
+        show_fault(
+            "There is no app for you yet", f'"users" in apps.json names nobody called {user}.'
+        )
         return
 
     pages = [page_of(app, title) for app in apps]

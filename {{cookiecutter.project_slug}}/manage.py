@@ -1,4 +1,4 @@
-"""The commands of day two: passwd, add-app. `python manage.py` alone lists them.
+"""The commands of day two: passwd, add-app, check. `python manage.py` alone lists them.
 
 The template's hook calls the same functions when it makes the project.
 """
@@ -29,13 +29,9 @@ from menu import (
     read_entries,
     same_name,
 )
+from users import USER_RULE, UsersError, is_user, load_users, split_lines
 
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
-
-# User names end up in nginx's configuration and in HTTP headers, and basic authentication
-# cuts at the first colon.
-USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-USER_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit"
 
 # bcrypt takes 72 bytes at most. Cost 12 is 180 ms for us and for whoever guesses.
 PASSWORD_RULE = "12 to 72 bytes of UTF-8 without control characters"
@@ -60,7 +56,7 @@ class Refused(click.ClickException):
 
 def check_user(user: str) -> None:
     """Raise Refused unless the user name keeps its rule."""
-    if not USER.fullmatch(user):
+    if not is_user(user):
         raise Refused(f"The user name {user!r} breaks the rule: {USER_RULE}. Example: anna.b")
 
 
@@ -120,9 +116,10 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
     check_password(password)
     path = root / ".htpasswd"
     try:
-        lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     except UnicodeDecodeError:
         raise Refused(".htpasswd is not UTF-8 text. Save it as UTF-8, or write it anew.") from None
+    lines = split_lines(text.rstrip("\r\n")) if text.strip() else []
     users = [line.partition(":")[0] for line in lines]
     for other in users:
         if other != user and other.lower() == user.lower():
@@ -233,6 +230,36 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
         raise
 
 
+def faults(root: Path = ROOT) -> list[str]:
+    """Return what would let somebody in, or keep somebody out: a line for each fault."""
+    found: list[str] = []
+    users = menu = None
+    try:
+        users = {user.lower(): user for user in load_users(root)}
+    except UsersError as error:
+        found += str(error).splitlines()
+    try:
+        menu = load_menu(root)
+    except MenuError as error:
+        found += str(error).splitlines()
+    for number, app in enumerate(menu or [], 1):
+        for user in app.users if users else []:
+            known = users.get(user.lower())
+            if known != user:
+                hint = f"Write {known}" if known else f"Add them: python manage.py passwd {user}"
+                found.append(
+                    f'apps.json, entry {number}: {user}, in "users" of {app.name!r}, cannot log in '
+                    f"by that name. {hint}, or take the name out."
+                )
+    secret = os.environ.get("SESSION_SECRET", "")
+    if secret and len(secret) < 32:
+        found.append(
+            "SESSION_SECRET is shorter than 32 characters. Make one: "
+            'python -c "import secrets; print(secrets.token_hex(32))"'
+        )
+    return found
+
+
 class Commands(click.Group):
     """The commands, with the menu's faults shown as messages rather than tracebacks."""
 
@@ -274,6 +301,9 @@ def passwd(user: str, generate: bool) -> None:
     click.echo(
         "It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main"
     )
+    if found := faults():
+        click.echo("\nA deploy will be refused until this is mended:", err=True)
+        click.echo("\n".join(found), err=True)
 
 
 @cli.command("add-app")
@@ -283,6 +313,14 @@ def add_app_command(name: str) -> None:
     app = add_app(name)
     click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
     click.echo(f"Its address is /{app.url_path}. See it: streamlit run app.py")
+
+
+@cli.command()
+def check() -> None:
+    """Name whatever would make a deploy fail. The exit status is 1 if there is anything."""
+    if found := faults():
+        raise click.ClickException("\n".join(found))
+    click.echo("The users and the menu are in order.")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+from users import ROOT, is_user
+
 EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
 LONGEST_NAME = 60
 
@@ -24,10 +25,15 @@ class MenuError(Exception):
 
 @dataclass(frozen=True)
 class App:
-    """One entry of the menu: its name in the menu and its module, "apps.<something>"."""
+    """One entry of the menu: its name there, its module "apps.<something>", who may see it."""
 
     name: str
     module: str
+    users: tuple[str, ...] = ()  # empty: everybody
+
+    def is_for(self, user: str | None) -> bool:
+        """Return whether the user may see the app. None is who works on a laptop: they may."""
+        return not self.users or user is None or user in self.users
 
     @property
     def url_path(self) -> str:
@@ -117,7 +123,7 @@ def load_menu(root: Path = ROOT) -> list[App]:
         faults = [f"apps.json lists no app. Write one at least: {EXAMPLE}"]
     if faults:
         raise MenuError("\n".join(faults))
-    return [App(entry["name"], entry["module"]) for entry in entries]
+    return [App(entry["name"], entry["module"], tuple(entry.get("users", ()))) for entry in entries]
 
 
 def read_entries(root: Path = ROOT) -> list:
@@ -147,8 +153,11 @@ def read_entries(root: Path = ROOT) -> list:
 def _faults(number: int, entry: object) -> list[str]:
     """Return what is wrong with one entry by itself."""
     where = f"apps.json, entry {number}"
-    if not isinstance(entry, dict) or set(entry) != {"name", "module"}:
-        return [f'{where}: {entry!r} needs "name" and "module", and nothing else: {EXAMPLE}']
+    if not isinstance(entry, dict) or set(entry) - {"users"} != {"name", "module"}:
+        return [
+            f'{where}: {entry!r} needs "name" and "module", may have "users", and nothing else: '
+            f"{EXAMPLE}"
+        ]
     faults = []
     if fault := name_fault(entry["name"]):
         faults.append(
@@ -161,6 +170,12 @@ def _faults(number: int, entry: object) -> list[str]:
         faults.append(
             f"{where}: the module {module!r} is outside apps/, or misspelt. It is the word apps, a "
             'dot and the name of a file in apps/ without its .py, like "apps.sales_report".'
+        )
+    users = entry.get("users", ["anna"])
+    if not (users and isinstance(users, list) and all(map(is_user, users))):
+        faults.append(
+            f'{where}: "users" is {users!r}. It is a list of user names, one at least, like '
+            '["anna", "bob"]; without it, everybody sees the app.'
         )
     return faults
 

@@ -13,15 +13,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 SOCKET = "/tmp/streamlit.socket"  # config/nginx.conf.erb connects to it
 READY = Path("/tmp/app-initialized")  # the buildpack's name
+NGINX = ROOT / "config" / "nginx.conf"  # what start-nginx has rendered
 
 
 def serve() -> None:
     """Serve app.py until SIGTERM.
 
     Raises:
-        SystemExit: Streamlit could not start; what stopped it is in the log.
+        SystemExit: there is no door, or Streamlit could not start; the log says why.
     """
     os.chdir(ROOT)
+    if NGINX.exists() and not NGINX.stat().st_size:
+        raise SystemExit(
+            "config/nginx.conf.erb could not be rendered, so there is no door: its reason stands "
+            "above. Mend it and deploy, or see `heroku config`."
+        )
     # A dyno's files never change: nothing to watch. Read when Streamlit is imported.
     os.environ.setdefault("STREAMLIT_SERVER_FILE_WATCHER_TYPE", "none")
 

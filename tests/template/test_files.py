@@ -22,6 +22,7 @@ ALWAYS = {
     "app.py",
     "apps.json",
     "apps/__init__.py",
+    "bin/post_compile",
     "config/new_app.py",
     "config/nginx.conf.erb",
     "manage.py",
@@ -32,6 +33,7 @@ ALWAYS = {
     "requirements.txt",
     "server.py",
     "tests/test_apps.py",
+    "users.py",
 }
 
 
