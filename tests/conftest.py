@@ -15,6 +15,8 @@ skipped: list[str] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nginx", default="nginx", help="the nginx binary (default: %(default)s)")
+    parser.addoption("--url", help="test_door.py: a project that is online, and not one made here")
+    parser.addoption("--user", help="test_door.py: who may log in there, by AUTH_PASSWORD")
     parser.addoption(
         "--screenshots", action="store_true", help="write the README's pictures to docs/"
     )

@@ -1,0 +1,203 @@
+"""A client that sends what it is told to, byte by byte, and reads whatever comes back."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import itertools
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+from websockets.sync.client import ClientConnection, connect
+
+COOKIE = "__Host-session"
+SESSION = re.compile(rf"{COOKIE}=([0-9a-f]{{64}})")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response: its status, its headers as they came, in lower case, and its body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of every header of that name."""
+        return [value for key, value in self.headers if key == name.lower()]
+
+    @property
+    def session(self) -> str | None:
+        """The session that the answer hands out."""
+        found = SESSION.search("\n".join(self.all("set-cookie")))
+        return found and found[1]
+
+
+class Unclosed(io.BytesIO):
+    """What http.client reads answers from, one after the other."""
+
+    def makefile(self, *_: object) -> Unclosed:
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def read(response: http.client.HTTPResponse) -> Answer:
+    """Read one response to its end."""
+    response.begin()
+    headers = tuple((name.lower(), value) for name, value in response.getheaders())
+    return Answer(response.status, headers, response.read())
+
+
+def basic(user: str, password: str) -> str:
+    """Return the header of basic authentication."""
+    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Door:
+    """A running project, seen from outside.
+
+    Where it runs here (`router` is True), this client does what Heroku's router does: it says
+    where the browser is and that it came by https.
+    """
+
+    def __init__(self, url: str, users: dict[str, str], router: bool) -> None:
+        self.url = urlsplit(url)
+        self.users = users
+        self.user = next(iter(users))
+        self.router = router
+        self._addresses = (f"198.51.{n // 250}.{n % 250 + 1}" for n in itertools.count())
+        self.session_of = cache(self._log_in)
+
+    @property
+    def host(self) -> str:
+        return self.url.netloc
+
+    @property
+    def origin(self) -> str:
+        return f"https://{self.host}"
+
+    def connection(self) -> socket.socket:
+        """Return a new connection, with TLS where the URL says so."""
+        port = self.url.port or (443 if self.url.scheme == "https" else 80)
+        plain = socket.create_connection((self.url.hostname, port), 60)
+        if self.url.scheme != "https":
+            return plain
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=self.url.hostname)
+
+    def routed(self, address: str | None = None, proto: str = "https") -> list[str]:
+        """Return the router's headers. Each request comes from an address of its own."""
+        if not self.router:
+            return []
+        address = address or next(self._addresses)
+        return [f"X-Forwarded-For: 192.0.2.66, {address}", f"X-Forwarded-Proto: {proto}"]
+
+    def raw(self, data: bytes | list[str], silence: float = 5) -> list[Answer]:
+        """Send these very bytes, or lines, and return what is answered until the end."""
+        if isinstance(data, list):
+            data = "\r\n".join([*data, "", ""]).encode()
+        with self.connection() as connection:
+            connection.sendall(data)
+            connection.settimeout(silence)
+            received = b""
+            try:
+                while chunk := connection.recv(65536):
+                    received += chunk
+            except (TimeoutError, ConnectionResetError):
+                pass  # it waits for more, or has hung up
+        answers, stream = [], Unclosed(received)
+        while stream.tell() < len(received):
+            method = "HEAD" if data.startswith(b"HEAD") else "GET"
+            try:
+                answers.append(read(http.client.HTTPResponse(stream, method=method)))
+            except http.client.BadStatusLine:  # HTTP/0.9: a body and nothing else
+                answers.append(Answer(0, (), received))
+                break
+        return answers
+
+    def ask(
+        self,
+        path: str = "/",
+        method: str = "GET",
+        *headers: str,
+        session: str | None = None,
+        body: bytes = b"",
+        **routed: str,
+    ) -> Answer:
+        """Send one request, the path as it is, and return its answer."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", "Connection: close"]
+        if session:
+            lines.append(f"Cookie: {COOKIE}={session}")
+        lines += [*self.routed(**routed), *headers]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        with self.connection() as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+            return read(http.client.HTTPResponse(connection, method=method))
+
+    def password_of(self, user: str | None = None) -> str:
+        """Return the header of a user's password."""
+        user = user or self.user
+        return basic(user, self.users[user])
+
+    def _log_in(self, user: str | None = None) -> str:
+        session = self.ask("/", "GET", self.password_of(user)).session
+        assert session, "a good password earned no session"
+        return session
+
+    @property
+    def session(self) -> str:
+        """The session of the first user."""
+        return self.session_of(self.user)
+
+    def upgrade(self, path: str = "/_stcore/stream", *headers: str, **options: str) -> Answer:
+        """Ask for a WebSocket and return the answer, without using it."""
+        with_defaults = [
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ]
+        names = {header.partition(":")[0].lower() for header in headers}
+        defaults = [line for line in with_defaults if line.partition(":")[0].lower() not in names]
+        session = options.pop("session", None)
+        cookie = [f"Cookie: {COOKIE}={session}"] if session else []
+        lines = [f"GET {path} HTTP/1.1", f"Host: {self.host}", "Connection: Upgrade"]
+        lines += [*self.routed(**options), *defaults, *cookie, *headers]
+        with self.connection() as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            return read(http.client.HTTPResponse(connection))
+
+    def websocket(self, *headers: str, **options: object) -> ClientConnection:
+        """Open Streamlit's WebSocket."""
+        scheme = "wss" if self.url.scheme == "https" else "ws"
+        given = [tuple(line.split(": ", 1)) for line in [*self.routed(), *headers]]
+        return connect(
+            f"{scheme}://{self.host}/_stcore/stream",
+            additional_headers=given,
+            subprotocols=["streamlit"],
+            proxy=None,
+            max_size=None,
+            **options,
+        )
+
+    def run(self, page: str, *headers: str) -> str:
+        """Open a page as a browser does, and return all that Streamlit sends until it has run.
+
+        Texts stand in its messages as they are. What is sent is BackMsg.rerun_script with the
+        page's name. A run ends with a short ForwardMsg, whose last field is script_finished (6).
+        """
+        name = page.encode()
+        client_state = b'"' + bytes([len(name)]) + name
+        seen = message = b""
+        with self.websocket(*headers) as websocket:
+            websocket.send(b"Z" + bytes([len(client_state)]) + client_state)
+            while len(message) > 100 or message[-2:-1] != b"0":
+                message = websocket.recv(timeout=30)
+                seen += message + b"\n"
+        return seen.decode("utf-8", "replace")
