@@ -63,6 +63,10 @@ def python_environment(*requirements: Path) -> Path:
     return home / "venv/bin"
 
 
+class BuildFailed(Exception):
+    """bin/post_compile has refused the build: the text is what it said."""
+
+
 class Dyno:
     """One dyno. Use it as a context manager: it is built and up inside, and gone after."""
 
@@ -115,7 +119,12 @@ class Dyno:
         (self.home / "bin").mkdir(exist_ok=True)
         if (self.home / "bin/post_compile").exists():
             run = ["bash", "-c", "bin/post_compile"]
-            subprocess.run(run, cwd=self.home, env=self._environment, check=True)
+            hook = subprocess.run(
+                run, cwd=self.home, env=self._environment, capture_output=True, text=True
+            )
+            if hook.returncode:
+                self.stop()
+                raise BuildFailed(hook.stdout + hook.stderr)
         shutil.copy(HERE / "start-nginx", self.home / "bin/start-nginx")
         (self.home / "bin/nginx").symlink_to(shutil.which(self._nginx))
         self.home.chmod(0o755)
@@ -159,6 +168,11 @@ class Dyno:
     def wait_for_end(self, seconds: float) -> int:
         """Return the exit status of the Procfile's command."""
         return self._process.wait(seconds)
+
+    @property
+    def session(self) -> int:
+        """The number of the session that all its processes are in, as ps(1) calls it."""
+        return self._process.pid
 
     def log(self) -> str:
         """Return all that the dyno has written to its log."""

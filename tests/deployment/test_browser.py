@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 from baked import AUTH, PASSWORD, ROOT, USER, BakedProject
+from door import COOKIE, basic
 from dyno import Dyno
 from playwright.sync_api import Page, expect
 
-expect.set_options(timeout=60_000)  # nginx asks bcrypt for each of a page's 80 requests
+expect.set_options(timeout=30_000)
+
+AUTHORIZATION = basic(*AUTH).removeprefix("Authorization: ")
 
 UPLOAD = """
 import streamlit as st
@@ -31,6 +37,14 @@ def run():
     st.code("\\n".join(f"{name}: {value}" for name, value in st.context.headers.items()))
     st.code(f"client: {st.context.ip_address}")
 """
+# One user's own, and what the other sees.
+BOB = "bob"
+PRIVATE = """
+import streamlit as st
+
+def run():
+    st.title("For anna alone")
+"""
 BROKEN = {
     "raises": "def run():\n    raise RuntimeError('no data today')\n",
     "cannot_import": "import a_package_that_is_not_there\n\ndef run():\n    pass\n",
@@ -43,14 +57,22 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def dyno(baked: BakedProject, nginx: str):
     """The two apps that were asked for, one that takes uploads, and some that do not work."""
-    own = {"upload": UPLOAD, "headers": HEADERS, **BROKEN}
+    own = {"upload": UPLOAD, "headers": HEADERS, "private": PRIVATE, **BROKEN}
+    baked.load("manage").set_password(BOB, PASSWORD, baked.path)
     for name, source in own.items():
         baked.write(f"apps/{name}.py", source)
     # Behind this dyno's nginx, the tests are Heroku's router.
     configuration = baked.read("config/nginx.conf.erb")
     assert "set_real_ip_from 10.0.0.0/8;" in configuration
-    baked.write("config/nginx.conf.erb", configuration.replace("10.0.0.0/8", "127.0.0.0/8"))
+    assert "log_format door '" in configuration
+    for change in (("10.0.0.0/8", "127.0.0.0/8"), ("_format door '", "_format door '[$guess] ")):
+        configuration = configuration.replace(*change)
+    baked.write("config/nginx.conf.erb", configuration)
     entries = [f'{{"name": "{name}", "module": "apps.{name}"}}' for name in [*own, "not_there"]]
+    entries = [
+        entry.replace("}", f', "users": ["{USER}"]}}') if "private" in entry else entry
+        for entry in entries
+    ]
     menu = baked.read("apps.json").rstrip("]\n")
     baked.write("apps.json", ",\n".join([menu, *entries]) + "]")
     with Dyno(baked.path, nginx) as dyno:
@@ -65,7 +87,6 @@ def page(dyno: Dyno, chromium) -> Page:
         http_credentials={"username": USER, "password": PASSWORD},
         viewport={"width": 1280, "height": 800},
     )
-    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto("/")
     expect(page.get_by_role("heading", name="Data Apps")).to_be_visible()
@@ -91,6 +112,83 @@ def move_the_slider(page: Page) -> None:
     expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
 
 
+def checks_in(log: str) -> int:
+    """Return how many requests came with a password and without a session: bcrypt's work."""
+    return log.count("[guess] ")
+
+
+def test_a_page_costs_one_bcrypt_check(dyno, chromium):
+    """It used to be one a request. nginx's own processor time says so, too."""
+
+    def seconds() -> float:
+        columns = ["-o", "comm=,cputimes="]
+        listed = subprocess.run(
+            ["ps", "-s", str(dyno.session), *columns], capture_output=True, text=True
+        )
+        return sum(int(line.split()[1]) for line in listed.stdout.splitlines() if "nginx" in line)
+
+    dyno.log_with("GET", 1)
+    checks, spent = checks_in(dyno.log()), seconds()
+    credentials = {"username": USER, "password": PASSWORD}
+    context = chromium.new_context(base_url=dyno.url, http_credentials=credentials)
+    page = context.new_page()
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto("/sales_report")
+    expect(heading(page, "Sales Report")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    move_the_slider(page)
+    page.goto("/churn_explorer")
+    expect(heading(page, "Churn Explorer")).to_be_visible()
+    assert len(requested) > 50
+    dyno.log_with("GET /churn_explorer")
+    assert checks_in(dyno.log()) == checks + 1
+    assert seconds() - spent < 2  # 50 checks are 9 s
+    context.close()
+
+
+def test_the_websocket_opens_with_the_cookie_alone(dyno, chromium):
+    """As in Safari: these headers go with each request, and not with the WebSocket."""
+    context = chromium.new_context(
+        base_url=dyno.url, extra_http_headers={"Authorization": AUTHORIZATION}
+    )
+    page = context.new_page()
+    page.goto("/sales_report")
+    expect(heading(page, "Sales Report")).to_be_visible()
+    move_the_slider(page)
+    [cookie] = [cookie for cookie in context.cookies() if cookie["name"] == COOKIE]
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+    assert cookie["expires"] == -1  # it ends with the browser
+    assert COOKIE not in page.evaluate("document.cookie")
+    context.close()
+
+    # And without any password from now on.
+    context = chromium.new_context(base_url=dyno.url)
+    context.add_cookies([cookie])
+    page = context.new_page()
+    page.goto("/sales_report")
+    expect(heading(page, "Sales Report")).to_be_visible()
+    context.close()
+
+
+def test_a_second_user_does_not_see_the_first_ones_apps(dyno, chromium, page):
+    page.goto("/private")
+    expect(heading(page, "For anna alone")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav").get_by_text("private")).to_be_visible()
+
+    credentials = {"username": BOB, "password": PASSWORD}
+    context = chromium.new_context(base_url=dyno.url, http_credentials=credentials)
+    bobs = context.new_page()
+    bobs.goto("/private")
+    expect(bobs.get_by_text("Page not found")).to_be_visible()
+    expect(bobs.get_by_test_id("stSidebarNav").get_by_text("upload")).to_be_visible()
+    expect(bobs.get_by_text("private")).to_have_count(0)
+    expect(bobs.get_by_text("For anna alone")).to_have_count(0)
+    bobs.goto("/headers")
+    expect(bobs.get_by_test_id("stCode").first).to_contain_text(f"X-Forwarded-User: {BOB}")
+    context.close()
+
+
 def test_without_the_password_there_is_no_page(dyno, chromium):
     context = chromium.new_context(http_credentials={"username": USER, "password": "wrong one"})
     page = context.new_page()
@@ -104,7 +202,7 @@ def test_the_first_page_has_a_link_to_each_app(page):
     expect(heading(page, "Data Apps")).to_be_visible()
     expect(page).to_have_title("Data Apps")
     links = page.get_by_test_id("stMain").get_by_role("link")
-    expect(links).to_have_count(5 + len(BROKEN))
+    expect(links).to_have_count(6 + len(BROKEN))
     links.get_by_text("Churn Explorer").click()
     expect(heading(page, "Churn Explorer")).to_be_visible()
 
@@ -221,13 +319,14 @@ def visit(dyno, nginx, chromium):
     """Start a project in the place of this file's dyno, and log in. For the last tests here."""
 
     @contextmanager
-    def visit(project: BakedProject):
+    def visit(project: BakedProject, **environment: str):
         dyno.stop()
         credentials = {"username": USER, "password": PASSWORD}
-        with Dyno(project.path, nginx) as another:
+        with Dyno(project.path, nginx, **environment) as another:
             context = chromium.new_context(base_url=another.url, http_credentials=credentials)
             page = context.new_page()
             page.set_viewport_size({"width": 1280, "height": 800})
+            page.base_url = another.url
             yield page
             context.close()
 
@@ -241,6 +340,67 @@ def test_one_app_alone_opens_at_once(bake, visit):
             expect(heading(page, "Café")).to_be_visible()
             expect(page).to_have_title("Café · Data Apps")
             expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_an_app_that_is_not_for_the_only_user(project, visit):
+    project.load("manage").set_password(BOB, PASSWORD, project.path)
+    entry = '{"name": "Sales Report", "module": "apps.sales_report", "users": ["bob"]}'
+    project.write("apps.json", f"[{entry}]")
+    with visit(project) as page:
+        for path in ("/", "/sales_report"):
+            page.goto(path)
+            expect(page.get_by_text("There is no app for you yet")).to_be_visible()
+            expect(page.get_by_text("Sales Report")).to_have_count(0)
+
+
+def test_where_no_name_arrives_nothing_is_shown(project, visit):
+    """Somebody has edited the configuration and lost the line."""
+    configuration = project.read("config/nginx.conf.erb")
+    line = "proxy_set_header X-Forwarded-User $user;"
+    assert line in configuration
+    project.write("config/nginx.conf.erb", configuration.replace(line, ""))
+    with visit(project) as page:
+        for path in ("/", "/sales_report"):
+            page.goto(path)
+            expect(page.get_by_text("Nobody is logged in")).to_be_visible()
+            expect(page.get_by_text("Sales Report")).to_have_count(0)
+
+
+def test_in_the_frame_of_a_named_site_it_works(project, visit):
+    """localhost and 127.0.0.1 are two sites to a browser."""
+
+    class Frame(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            address = self.path.partition("?")[2]
+            self.wfile.write(f'<iframe src="{address}" width=900 height=700>'.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Frame)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    outside = f"http://localhost:{server.server_port}"
+    # These headers go with each request, but not with the WebSocket: that one needs the cookie.
+    logged_in = {"extra_http_headers": {"Authorization": AUTHORIZATION}}
+    with visit(project, FRAME_ANCESTORS=outside) as page:
+        framing = page.context.browser.new_page(**logged_in)
+        framing.goto(f"{outside}/?{page.base_url}/sales_report")
+        frame = framing.frame_locator("iframe")
+        expect(frame.get_by_role("heading", name="Sales Report")).to_be_visible()
+        [cookie] = [each for each in framing.context.cookies() if "session" in each["name"]]
+        assert cookie["name"] == "__Host-framed-session"
+        assert cookie["partitionKey"] == "http://localhost"
+        framing.close()
+    with visit(project) as page:  # where it is not named, there is nothing in the frame
+        framing = page.context.browser.new_page(**logged_in)
+        with framing.expect_event("requestfailed") as blocked:
+            framing.goto(f"{outside}/?{page.base_url}/sales_report")
+        assert blocked.value.failure == "net::ERR_BLOCKED_BY_RESPONSE"
+        framing.close()
+    server.shutdown()
 
 
 def test_a_fresh_project_is_worth_a_picture(project, visit, request, tmp_path):

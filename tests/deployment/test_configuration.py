@@ -7,11 +7,14 @@ import re
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import requests
 from baked import NASTY, PASSWORD
-from dyno import Dyno
+from door import Answer
+from echo import Nginx
+from test_door import assert_headers
 
 NAMES = {
     **{key: name[:30].strip() for key, name in NASTY.items()},
@@ -32,7 +35,12 @@ def render(project, nginx):
         rendered = subprocess.run(
             ["erb", "config/nginx.conf.erb"],
             cwd=project.path,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
+            env={
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "PORT": "8000",
+                "SESSION_SECRET": "0123456789abcdef" * 2,  # the same text each time
+                **environment,
+            },
             capture_output=True,
             text=True,
         )
@@ -78,48 +86,6 @@ def test_it_renders_whatever_the_locale(project, render):
 def test_nothing_from_the_environment_is_taken_on_trust(render, environment):
     with pytest.raises(AssertionError, match="invalid value for Integer"):
         render(**environment)
-
-
-ECHO = """
-import http.server, json, pathlib, socketserver
-
-class Echo(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self):
-        first = self.rfile.read1(1) if self.headers.get("Content-Length", "0") != "0" else b""
-        pathlib.Path("first-byte").touch()
-        rest = self.rfile.read(int(self.headers.get("Content-Length", 0)) - len(first))
-        seen = {"path": self.path, "headers": self.headers.items(), "body": len(first + rest)}
-        text = json.dumps(seen).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_PUT = answer
-    address_string = lambda self: "nginx"
-
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-
-server = Server("/tmp/streamlit.socket", Echo)
-pathlib.Path("/tmp/app-initialized").touch()
-server.serve_forever()
-"""
-
-
-class Nginx(Dyno):
-    """A dyno with nginx and a server that answers with what has reached it."""
-
-    def _build(self, project):
-        super()._build(project)
-        (self.home / "server.py").write_text(ECHO)
-        # Here the tests are Heroku's router.
-        configuration = self.home / "config/nginx.conf.erb"
-        text = configuration.read_text("utf-8")
-        assert "set_real_ip_from 10.0.0.0/8;" in text
-        configuration.write_text(text.replace("10.0.0.0/8", "127.0.0.0/8"), "utf-8")
 
 
 def test_what_reaches_streamlit(project, nginx):
@@ -228,8 +194,28 @@ def test_users_and_passwords_of_every_shape_are_let_in(project, nginx):
             assert requests.get(alone.url, auth=wrong).status_code == 401, user
 
 
-def test_without_htpasswd_nobody_gets_in(project, nginx):
-    (project.path / ".htpasswd").unlink()
+def test_when_streamlit_is_gone_the_headers_are_there(project, nginx):
     with Nginx(project.path, nginx) as alone:
-        for auth in (None, ("anna.b", PASSWORD)):
-            assert requests.get(alone.url, auth=auth).status_code in (401, 403)
+        Path("/tmp/streamlit.socket").unlink()
+        headers = {"X-Forwarded-Proto": "https"}
+        answer = requests.get(alone.url, auth=("anna.b", PASSWORD), headers=headers)
+    assert answer.status_code == 502
+    assert_headers(Answer(502, tuple(answer.headers.lower_items()), answer.content))
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_other_sites_may_frame_it_where_they_are_named(project, nginx):
+    """Inside another site's frame a browser sends no cookie but a partitioned one."""
+    sites = "https://intranet.example.com, https://*.example.org:8443"
+    with Nginx(project.path, nginx, FRAME_ANCESTORS=sites) as alone:
+        answer = requests.get(alone.url, auth=("anna.b", PASSWORD))
+        policy = f"frame-ancestors 'self' {sites.replace(',', '')}"
+        assert answer.headers["Content-Security-Policy"] == policy
+        cookie, attributes = answer.headers["Set-Cookie"].split("; ", 1)
+        assert cookie.startswith("__Host-framed-session=")
+        assert attributes == "Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+        # A cookie from before, by its other name, hides nothing.
+        before = f"__Host-session={'0' * 64}; {cookie}"
+        answer = requests.get(alone.url, headers={"Cookie": before})
+        assert answer.status_code == 200
+        assert dict(answer.json()["headers"])["Cookie"] == f"__Host-session={'0' * 64}"

@@ -1,0 +1,48 @@
+"""A dyno whose Streamlit is a stand-in that answers with what has reached it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dyno import Dyno
+
+ECHO = """
+import http.server, json, pathlib, socketserver
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        first = self.rfile.read1(1) if self.headers.get("Content-Length", "0") != "0" else b""
+        pathlib.Path("first-byte").touch()
+        rest = self.rfile.read(int(self.headers.get("Content-Length", 0)) - len(first))
+        seen = {"path": self.path, "headers": self.headers.items(), "body": len(first + rest)}
+        text = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_PUT = answer
+    address_string = lambda self: "nginx"
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+server = Server("/tmp/streamlit.socket", Echo)
+pathlib.Path("/tmp/app-initialized").touch()
+server.serve_forever()
+"""
+
+
+class Nginx(Dyno):
+    """A dyno with nginx and a server that answers with what has reached it."""
+
+    def _build(self, project: Path) -> None:
+        super()._build(project)
+        (self.home / "server.py").write_text(ECHO)
+        # Here the tests are Heroku's router.
+        configuration = self.home / "config/nginx.conf.erb"
+        text = configuration.read_text("utf-8")
+        assert "set_real_ip_from 10.0.0.0/8;" in text
+        configuration.write_text(text.replace("10.0.0.0/8", "127.0.0.0/8"), "utf-8")
