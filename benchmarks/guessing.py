@@ -1,11 +1,12 @@
 """What somebody who is logged in notices of 32 clients that guess passwords without pause.
 
-    .venv/bin/python benchmarks/guessing.py [--seconds 10]
+    .venv/bin/python benchmarks/guessing.py [--seconds 10] [--rounds 3]
 
-One dyno, in one run: first nobody guesses, then 32 clients from one address, then 32 clients from
+In turns, in one run: nobody guesses, then 32 clients from one address, then 32 clients from
 32 addresses, all at the password of a user who is there (the dear case: an unknown name costs no
-bcrypt). Meanwhile one browser with a session asks every 10 ms, on a kept connection and on a new
-one each time, and holds a WebSocket. Prints a table and writes guessing.json beside this file.
+bcrypt), each on a dyno of its own. Meanwhile one browser with a session asks every 10 ms, on a kept
+connection and on a new one each time, and holds a WebSocket. Prints a table and writes
+guessing.json beside this file.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def milliseconds(port: int, cookie: str, seconds: float) -> dict[str, list[float
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=float, default=10)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--nginx", default="nginx", help="the nginx binary")
     options.add_argument("--guess", help=argparse.SUPPRESS)  # the clients' own process
     options = options.parse_args()
@@ -103,7 +105,9 @@ def main() -> None:
         "32 from one address": ["127.0.0.2"] * CLIENTS,
         "32 from 32 addresses": [f"127.0.1.{n}" for n in range(1, CLIENTS + 1)],
     }
-    measured: dict[str, dict] = {}
+    guesses: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    times: dict[str, dict[str, list[float]]] = {side: {} for side in sides}
+    logins: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "cookiecutter", "--no-input", ROOT, "-o", folder]
@@ -112,38 +116,47 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        for side, addresses in sides.items():
+        for side in [*sides] * options.rounds:
+            addresses = ",".join(sides[side])
             with Dyno(Path(folder) / "data-apps", options.nginx) as dyno:
-                cookie = requests.get(dyno.url, auth=AUTH).headers["Set-Cookie"].split(";")[0]
+                answer = requests.get(dyno.url, auth=AUTH)
+                logins.append(answer.elapsed.total_seconds() * 1000)
+                cookie = answer.headers["Set-Cookie"].split(";")[0]
                 milliseconds(dyno.port, cookie, 1)  # warm
                 stream = f"ws://127.0.0.1:{dyno.port}/_stcore/stream"
                 command = [sys.executable, __file__, "--seconds", str(options.seconds)]
-                guesses = ",".join([str(dyno.port), *addresses])
                 with connect(stream, additional_headers={"Cookie": cookie}, proxy=None) as page:
                     guessers = subprocess.Popen(
-                        [*command, "--guess", guesses] if addresses else ["true"],
+                        [*command, "--guess", f"{dyno.port},{addresses}"] if addresses else "true",
                         stdout=subprocess.PIPE,
                         text=True,
                         # Elsewhere they would take no time of the dyno's processors.
                         preexec_fn=lambda: os.nice(19),
                     )
-                    times = milliseconds(dyno.port, cookie, options.seconds)
-                    page.ping().wait(10)
-                    seen = json.loads(guessers.communicate()[0] or "{}")
-            measured[side] = {"guesses": seen} | {
-                kind: {
-                    "p50": statistics.median(values),
-                    "p95": statistics.quantiles(values, n=20)[-1],
-                    "slowest": max(values),
-                }
-                for kind, values in times.items()
+                    for kind, some in milliseconds(dyno.port, cookie, options.seconds).items():
+                        times[side].setdefault(kind, []).extend(some)
+                    if not page.ping().wait(10):
+                        raise RuntimeError("the WebSocket of who is logged in is gone")
+                    guesses[side].update(json.loads(guessers.communicate()[0] or "{}"))
+    measured = {
+        side: {"guesses": guesses[side]}
+        | {
+            kind: {
+                "p50": statistics.median(values),
+                "p95": statistics.quantiles(values, n=20)[-1],
+                "slowest": max(values),
             }
+            for kind, values in kinds.items()
+        }
+        for side, kinds in times.items()
+    }
 
     version = subprocess.run([options.nginx, "-v"], capture_output=True, text=True).stderr.strip()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {version}"
-    result = {"machine": machine, "milliseconds": measured}
+    login = statistics.median(logins)
+    result = {"machine": machine, "login": login, "milliseconds": measured}
     Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n")
-    print(machine)
+    print(f"{machine}; a login takes {login:.0f} ms")
     print("| who guesses | answers to them | connection | p50 | p95 | p95 / idle | slowest |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     worst = 0.0

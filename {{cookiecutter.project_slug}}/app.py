@@ -32,9 +32,8 @@ def main() -> None:
         show_fault("The menu needs mending", error)
         return
     if not apps:
-        show_fault(
-            "There is no app for you yet", f'"users" in apps.json names nobody called {user}.'
-        )
+        whom = f'Whoever looks after apps.json can add {user} to the "users" of an app.'
+        show_fault("There is no app for you yet", whom)
         return
 
     pages = [page_of(app, title) for app in apps]

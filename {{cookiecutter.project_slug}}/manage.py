@@ -37,6 +37,9 @@ STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
 PASSWORD_RULE = "12 to 72 bytes of UTF-8 without control characters"
 COST = 12
 
+# What may stand in FRAME_ANCESTORS: config/nginx.conf.erb has the same rule.
+SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
+
 # 32 characters that nobody takes for one another: 5 bits each.
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -107,8 +110,8 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
         Whether the user is new.
 
     Raises:
-        Refused: the name or the password breaks its rule, or there is a user whose name
-            differs in capitals alone.
+        Refused: the name or the password breaks its rule, there is a user whose name differs
+            in capitals alone, or .htpasswd cannot be read.
     """
     import bcrypt  # add-app does without it
 
@@ -119,6 +122,8 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
         text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     except UnicodeDecodeError:
         raise Refused(".htpasswd is not UTF-8 text. Save it as UTF-8, or write it anew.") from None
+    except OSError as error:
+        raise Refused(f".htpasswd cannot be read: {error.strerror}.") from None
     lines = split_lines(text.rstrip("\r\n")) if text.strip() else []
     users = [line.partition(":")[0] for line in lines]
     for other in users:
@@ -251,6 +256,12 @@ def faults(root: Path = ROOT) -> list[str]:
                     f'apps.json, entry {number}: {user}, in "users" of {app.name!r}, cannot log in '
                     f"by that name. {hint}, or take the name out."
                 )
+    for site in re.split(r"[\s,]+", os.environ.get("FRAME_ANCESTORS", "")):
+        if site and not SITE.fullmatch(site):
+            found.append(
+                f"{site!r} in FRAME_ANCESTORS is no site. Each is a scheme and a host, like "
+                "https://intranet.example.com or https://*.example.com, with blanks between them."
+            )
     secret = os.environ.get("SESSION_SECRET", "")
     if secret and len(secret) < 32:
         found.append(
@@ -301,6 +312,10 @@ def passwd(user: str, generate: bool) -> None:
     click.echo(
         "It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main"
     )
+    if "HTPASSWD" in os.environ:
+        click.echo(
+            'HTPASSWD is set and counts in its place: give it the new text, "$(cat .htpasswd)"'
+        )
     if found := faults():
         click.echo("\nA deploy will be refused until this is mended:", err=True)
         click.echo("\n".join(found), err=True)

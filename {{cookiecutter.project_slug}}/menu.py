@@ -130,12 +130,14 @@ def read_entries(root: Path = ROOT) -> list:
     """Return the list in apps.json as it stands there, its entries unchecked.
 
     Raises:
-        MenuError: the file is not there, or is not a list in JSON.
+        MenuError: the file is not there, cannot be read, or is not a list in JSON.
     """
     try:
         entries = json.loads((root / "apps.json").read_text("utf-8-sig"))
     except FileNotFoundError:
         raise MenuError(f"apps.json is not there. It is the menu; write one: {EXAMPLE}") from None
+    except OSError as error:
+        raise MenuError(f"apps.json cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise MenuError("apps.json is not UTF-8 text. Save it as UTF-8.") from None
     except json.JSONDecodeError as error:

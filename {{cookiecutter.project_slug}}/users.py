@@ -18,7 +18,7 @@ USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 USER_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit"
 
 # What crypt(3) calls bcrypt, of cost 10 to 31. nginx would take {PLAIN} and MD5 as well.
-BCRYPT = re.compile(r"\$2[aby]\$(1\d|2\d|3[01])\$[./A-Za-z0-9]{53}")
+BCRYPT = re.compile(r"\$2[aby]\$([12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 NO_USER = re.compile(r"[ \t]*(#.*)?")  # a blank line or a comment
 
 
@@ -60,8 +60,8 @@ def load_users(root: Path = ROOT) -> list[str]:
     """Return the users' names in the order of their lines, one at least.
 
     Raises:
-        UsersError: with a line for each thing that is wrong. What stands after a name, or in
-            place of one, is never shown: it may be somebody's password.
+        UsersError: with a line for each thing that is wrong. What stands after a name is never
+            shown, nor a line without one: it may be somebody's password.
     """
     where, text = source(root)
     faults: list[str] = []
@@ -69,8 +69,8 @@ def load_users(root: Path = ROOT) -> list[str]:
     for number, line in enumerate(split_lines(text), 1):
         if NO_USER.fullmatch(line):
             continue
-        user, _, digest = line.partition(":")
-        if not is_user(user):
+        user, colon, digest = line.partition(":")
+        if not colon or not is_user(user):
             faults.append(
                 f"{where}, line {number}: no user name stands before a colon. The rule: "
                 f"{USER_RULE}. Delete the line, and add the user: python manage.py passwd anna"

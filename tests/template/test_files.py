@@ -112,18 +112,37 @@ def test_heroku_is_told_what_to_run(project):
     assert re.fullmatch(r"3\.1[1-4]\n", project.read(".python-version"))
 
 
+def test_heroku_makes_a_secret_of_its_own_for_each_app(project):
+    secret = json.loads(project.read("app.json"))["env"]["SESSION_SECRET"]
+    assert secret["generator"] == "secret"
+    assert "value" not in secret  # it would be the same one everywhere, and in git
+
+
+def test_the_end_of_the_build_is_a_script_for_bash(project):
+    script = project.path / "bin/post_compile"
+    assert stat.S_IMODE(script.stat().st_mode) & 0o111 == 0o111
+    assert script.read_bytes().startswith(b"#!/usr/bin/env bash\n")
+    subprocess.run(["bash", "-n", script], check=True)
+
+
 def test_git_takes_all_of_it(project):
     """What is deployed is committed, .htpasswd too; what a laptop adds is not."""
     (project.path / "__pycache__").mkdir()
-    for litter in ("__pycache__/app.pyc", ".streamlit/secrets.toml", "config/nginx.conf"):
+    made_at_start = ("config/nginx.conf", "config/htpasswd")
+    for litter in ("__pycache__/app.pyc", ".streamlit/secrets.toml", *made_at_start):
         project.write(litter, "x")
     subprocess.run(["git", "init", "-q", project.path], check=True)
     subprocess.run(["git", "add", "-A"], cwd=project.path, check=True)
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=project.path, check=True, capture_output=True, text=True
+        ["git", "ls-files", "-sz"], cwd=project.path, check=True, capture_output=True, text=True
     )
-    taken = set(listed.stdout.strip("\0").split("\0"))
-    assert taken == ALWAYS | {"apps/sales_report.py", "apps/churn_explorer.py"}
+    modes = {
+        name: entry.split()[0]
+        for entry, name in (line.split("\t") for line in listed.stdout.strip("\0").split("\0"))
+    }
+    assert set(modes) == ALWAYS | {"apps/sales_report.py", "apps/churn_explorer.py"}
+    assert [name for name in modes if modes[name] != "100644"] == ["bin/post_compile"]
+    assert modes["bin/post_compile"] == "100755"
 
 
 def test_every_package_is_pinned(project):

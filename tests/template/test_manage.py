@@ -1,37 +1,53 @@
 """manage.py of the generated project, as a command and as the hook's library."""
 
 import ast
+import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import bcrypt
 import pexpect
 import pytest
-from baked import PASSWORD
+from baked import PASSWORD, BakedProject
 from hypothesis import given
 from hypothesis import strategies as st
 
 OTHER = "another good password"
+FROM_OUTSIDE = {"AUTH_PASSWORD", "HTPASSWD", "SESSION_SECRET"}
+HASH = "$2b$12$" + "./AZaz09" * 6 + "abcde"  # of no password
+IN_ORDER = (0, "The users and the menu are in order.\n")
+
+
+@pytest.fixture(scope="module")
+def baked(cookies_session):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTH_PASSWORD", PASSWORD)
+        answers = {"auth_user": "anna.b", "apps": "Sales Report"}
+        return cookies_session.bake(extra_context=answers).project_path
 
 
 @pytest.fixture
-def project(bake):
-    return bake(auth_user="anna.b", apps="Sales Report")
+def project(baked, tmp_path):
+    """A copy for each test: to bake each anew would take most of the time."""
+    return BakedProject(shutil.copytree(baked, tmp_path / "project"))
 
 
 @pytest.fixture
 def manage(project):
     """Run manage.py without a terminal. Returns its exit status and what it printed."""
 
-    def manage(*arguments: str, password: str | None = None):
-        environment = {k: v for k, v in os.environ.items() if k != "AUTH_PASSWORD"}
+    def manage(*arguments: str, password: str | None = None, **environment: str):
+        given = {k: v for k, v in os.environ.items() if k not in FROM_OUTSIDE} | environment
         if password is not None:
-            environment["AUTH_PASSWORD"] = password
+            given["AUTH_PASSWORD"] = password
         ended = subprocess.run(
             [sys.executable, project.path / "manage.py", *arguments],
-            env=environment,
+            env=given,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -42,7 +58,7 @@ def manage(project):
 
 
 def passwords(project) -> dict[str, bytes]:
-    lines = project.read(".htpasswd").splitlines()
+    lines = [line for line in project.read(".htpasswd").splitlines() if ":" in line]
     return {user: digest.encode() for user, _, digest in (line.partition(":") for line in lines)}
 
 
@@ -83,7 +99,7 @@ def test_a_generated_password_is_shown_once(project, manage):
 
 
 def test_typed_twice_on_a_terminal(project):
-    environment = {k: v for k, v in os.environ.items() if k != "AUTH_PASSWORD"}
+    environment = {k: v for k, v in os.environ.items() if k not in FROM_OUTSIDE}
     command = [str(project.path / "manage.py"), "passwd", "bob"]
     child = pexpect.spawn(sys.executable, command, env=environment, encoding="utf-8", timeout=20)
     for prompt in ("Password for bob", "The same once more"):
@@ -122,6 +138,64 @@ def test_a_file_that_is_no_utf_8_is_refused(project, manage):
     assert ".htpasswd is not UTF-8 text" in told
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r\n").rstrip(),
+        lambda text: f"\ufeff{text}",
+        lambda text: f"\ufeff# Who may come in\r\n{text}",
+        lambda text: f"\n# Ünal left\n\n{text}\r\n \n# end",
+    ],
+    ids=["CRLF", "CRLF but at the end", "mark", "mark before a comment", "comments"],
+)
+def test_however_an_editor_saved_it_new_users_and_old_ones_can_log_in(project, manage, saved):
+    (project.path / ".htpasswd").write_bytes(saved(project.read(".htpasswd")).encode())
+    status, told = manage("passwd", "bob", password=OTHER)
+    assert (status, manage("check")) == (0, IN_ORDER)
+    assert "A deploy will be refused" not in told
+    assert bcrypt.checkpw(PASSWORD.encode(), passwords(project)["anna.b"])
+    assert bcrypt.checkpw(OTHER.encode(), passwords(project)["bob"])
+
+
+def test_comments_and_blank_lines_stay_where_they_are(project, manage):
+    before = f"# first\n\nbob:{HASH}\n# anna.b:x\nanna.b:{HASH}\n\n# Ünal left\ncarol:{HASH}\n"
+    project.write(".htpasswd", before)
+    manage("passwd", "anna.b", password=OTHER)
+    digest = passwords(project)["anna.b"].decode()
+    assert project.read(".htpasswd") == before.replace(f"anna.b:{HASH}", f"anna.b:{digest}")
+
+
+def test_without_the_file_it_is_made_anew(project, manage):
+    (project.path / ".htpasswd").unlink()
+    assert manage("passwd", "bob", password=OTHER)[0] == 0
+    assert re.fullmatch(r"bob:\S+\n", project.read(".htpasswd"))
+    assert manage("check") == IN_ORDER
+
+
+def test_a_stale_line_is_told_of_when_a_user_is_added(project, manage):
+    project.write(".htpasswd", f"{project.read('.htpasswd')}bob:{{PLAIN}}hunter2-hunter2\n")
+    status, told = manage("passwd", "carol", password=OTHER)
+    assert status == 0  # carol is there all the same
+    assert "Added carol to .htpasswd." in told
+    assert told.endswith(
+        "\nA deploy will be refused until this is mended:\n"
+        ".htpasswd, line 2: what bob has is not bcrypt of cost 10 or more. "
+        "Give a password anew: python manage.py passwd bob\n"
+    )
+    assert "hunter2" not in told
+    _, told = manage("passwd", "bob", password=OTHER)
+    assert "A deploy will be refused" not in told
+    assert manage("check") == IN_ORDER
+
+
+def test_whatever_else_would_stop_a_deploy_is_told_too(project, manage):
+    project.write("apps.json", "[]")
+    status, told = manage("passwd", "bob", password=OTHER)
+    assert status == 0
+    assert "A deploy will be refused until this is mended:\napps.json lists no app." in told
+
+
 def test_a_long_name_gives_a_file_name_that_fits(project):
     app = project.load("manage").add_app("\ufdfa" * 60, project.path)
     assert len(f"{app.url_path}.py".encode()) <= 255
@@ -157,6 +231,15 @@ def test_a_new_app(project, manage):
     assert 'TITLE = "Café, 2nd floor"' in project.read("apps/cafe_2nd_floor.py")
 
 
+def test_a_new_app_leaves_who_may_see_the_others(project, manage):
+    project.write("apps.json", json.dumps([{**project.menu[0], "users": ["anna.b"]}]))
+    assert manage("add-app", "Churn")[0] == 0
+    assert project.menu == [
+        {"name": "Sales Report", "module": "apps.sales_report", "users": ["anna.b"]},
+        {"name": "Churn", "module": "apps.churn"},
+    ]
+
+
 def test_a_new_app_overwrites_no_module(project, manage):
     project.write("apps/churn.py", "# a module that is in no menu\n")
     manage("add-app", "Churn")
@@ -172,6 +255,195 @@ def test_a_broken_menu_is_not_made_worse(project, manage):
     assert "apps.json is not JSON" in told
     assert "Traceback" not in told
     assert project.files == before
+
+
+@pytest.fixture
+def check(manage):
+    """Run `manage.py check` on a project that has faults, and return a line for each."""
+
+    def check(**environment: str) -> list[str]:
+        status, told = manage("check", **environment)
+        assert status == 1
+        assert told.startswith("Error: ")
+        return told.removeprefix("Error: ").splitlines()
+
+    return check
+
+
+def see(project, *users: object) -> None:
+    """Write a menu with an app for each of the given lists of users."""
+    apps = [
+        {"name": f"App {number}", "module": f"apps.app_{number}", "users": names}
+        for number, names in enumerate(users, 1)
+    ]
+    project.write("apps.json", json.dumps(apps))
+
+
+def unknown(entry: int, user: str, hint: str) -> str:
+    return (
+        f"apps.json, entry {entry}: {user}, in \"users\" of 'App {entry}', cannot log in by that "
+        f"name. {hint}, or take the name out."
+    )
+
+
+SHORT_SECRET = (
+    "SESSION_SECRET is shorter than 32 characters. Make one: "
+    'python -c "import secrets; print(secrets.token_hex(32))"'
+)
+
+
+def test_a_fresh_project_is_in_order(project, manage):
+    before = project.files
+    assert manage("check") == IN_ORDER
+    assert project.files == before
+
+
+def test_users_of_the_menu_who_can_log_in(project, manage):
+    project.write(".htpasswd", f"anna.b:{HASH}\nBob:{HASH}\n")
+    see(project, ["anna.b"], ["Bob", "anna.b"])
+    assert manage("check") == IN_ORDER
+
+
+def test_users_of_the_menu_who_cannot_log_in(project, check):
+    see(project, ["anna.b", "carol"], ["anna.b"], ["dave@example.com", "carol"])
+    assert check() == [
+        unknown(1, "carol", "Add them: python manage.py passwd carol"),
+        unknown(3, "dave@example.com", "Add them: python manage.py passwd dave@example.com"),
+        unknown(3, "carol", "Add them: python manage.py passwd carol"),
+    ]
+
+
+def test_users_of_the_menu_in_other_capitals(project, check):
+    """passwd refuses a name that differs in capitals alone, so there is one hint only."""
+    see(project, ["Anna.B", "anna.b"])
+    assert check() == [unknown(1, "Anna.B", "Write anna.b")]
+
+
+def test_users_in_the_environment_are_those_who_can_log_in(project, manage, check):
+    see(project, ["anna.b"], ["bob"])
+    assert check() == [unknown(2, "bob", "Add them: python manage.py passwd bob")]
+    there = f"anna.b:{HASH}\nbob:{HASH}"
+    assert manage("check", HTPASSWD=there) == IN_ORDER
+    assert check(HTPASSWD=f"bob:{HASH}") == [
+        unknown(1, "anna.b", "Add them: python manage.py passwd anna.b")
+    ]
+
+
+def test_a_bad_file_harms_nothing_where_the_environment_has_the_users(project, manage, check):
+    project.write(".htpasswd", "anna.b:{PLAIN}x\n")
+    assert manage("check", HTPASSWD=f"anna.b:{HASH}") == IN_ORDER
+    assert check(HTPASSWD="") == [
+        "HTPASSWD holds no user, so nobody could log in. Write a line a user."
+    ]
+
+
+@pytest.mark.parametrize("secret", ["x", "x" * 31])
+def test_a_short_secret(check, secret):
+    assert check(SESSION_SECRET=secret) == [SHORT_SECRET]
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 32, "x" * 64])
+def test_a_secret_that_will_do(manage, secret):
+    assert manage("check", SESSION_SECRET=secret) == IN_ORDER
+
+
+def test_a_short_secret_is_not_shown(check):
+    assert "hunter2" not in "".join(check(SESSION_SECRET="hunter2"))
+
+
+def test_all_that_is_wrong_in_one_list(project, check):
+    project.write(".htpasswd", f"anna.b:{{PLAIN}}x\r\n$host:{HASH}\r\n")
+    see(project, [], "anna")
+    assert [re.split(r": | is ", line)[0] for line in check(SESSION_SECRET="short")] == [
+        ".htpasswd, line 1",
+        ".htpasswd, line 2",
+        "apps.json, entry 1",
+        "apps.json, entry 2",
+        "SESSION_SECRET",
+    ]
+
+
+def test_users_of_the_menu_and_a_short_secret_in_one_list(project, check):
+    see(project, ["carol"])
+    assert check(SESSION_SECRET="short") == [
+        unknown(1, "carol", "Add them: python manage.py passwd carol"),
+        SHORT_SECRET,
+    ]
+
+
+def test_nobody_of_the_menu_is_missed_while_it_is_unknown_who_can_log_in(project, check):
+    """Whose line is broken stands in .htpasswd: to add them would be wrong advice."""
+    project.write(".htpasswd", "anna.b:{PLAIN}x\n")
+    see(project, ["anna.b", "carol"])
+    assert [line.partition(":")[0] for line in check()] == [".htpasswd, line 1"]
+
+
+def test_what_is_not_there(project, check):
+    (project.path / ".htpasswd").unlink()
+    (project.path / "apps.json").unlink()
+    assert [line.split(" is not there")[0] for line in check()] == [
+        ".htpasswd",
+        "apps.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [["check"], ["passwd", "bob"], ["add-app", "Churn"]], ids=lambda words: words[0]
+)
+def test_what_cannot_be_read_is_told_without_a_traceback(project, manage, command):
+    for name in (".htpasswd", "apps.json"):
+        (project.path / name).unlink()
+        (project.path / name).mkdir()
+    status, told = manage(*command, password=OTHER)
+    assert status == 1
+    assert "Traceback" not in told
+    assert (".htpasswd cannot be read: Is a directory." in told) == (command[0] != "add-app")
+    assert ("apps.json cannot be read: Is a directory." in told) == (command[0] != "passwd")
+
+
+def build(project, path: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run the end of Heroku's build."""
+    given = {k: v for k, v in os.environ.items() if k not in FROM_OUTSIDE}
+    return subprocess.run(
+        [shutil.which("bash"), "-c", "bin/post_compile"],
+        cwd=project.path,
+        env={**given, "PATH": path, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_a_build_of_a_project_in_order(project):
+    ended = build(project, PATH)
+    assert (ended.returncode, ended.stdout) == IN_ORDER
+
+
+def test_a_build_with_a_bad_line_fails_and_names_it(project):
+    project.write(".htpasswd", f"{project.read('.htpasswd')}bob:{{PLAIN}}hunter2-hunter2\n")
+    ended = build(project, PATH)
+    assert ended.returncode == 1
+    assert ".htpasswd, line 2: what bob has is not bcrypt of cost 10 or more." in ended.stdout
+    assert "hunter2" not in ended.stdout
+
+
+def test_a_build_knows_the_environment(project):
+    assert build(project, PATH, SESSION_SECRET="short").returncode == 1
+    project.write(".htpasswd", "")
+    assert build(project, PATH).returncode == 1
+    assert build(project, PATH, HTPASSWD=f"anna.b:{HASH}").returncode == 0
+
+
+def test_a_build_that_cannot_check_fails(project, tmp_path):
+    """No verdict is no good one."""
+    (tmp_path / "bash").symlink_to(shutil.which("bash"))
+    assert build(project, str(tmp_path)).returncode == 127  # there is no python
+    project.write("users.py", "raise ImportError('half a file')\n")
+    assert build(project, PATH).returncode != 0
 
 
 def test_interrupted_it_leaves_all_as_it_was(project, monkeypatch):

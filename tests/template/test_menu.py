@@ -11,23 +11,23 @@ def project(bake):
 
 
 @pytest.fixture
-def told(project):
+def told(project_code, tmp_path):
     """Return what the MenuError says when apps.json holds the given text or data."""
-    menu = project.load("menu")
+    menu, _ = project_code
 
     def told(apps: object) -> str:
-        if isinstance(apps, bytes):
-            (project.path / "apps.json").write_bytes(apps)
-        else:
-            project.write("apps.json", apps if isinstance(apps, str) else json.dumps(apps))
+        text = apps if isinstance(apps, str | bytes) else json.dumps(apps)
+        content = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "apps.json").write_bytes(content)
         with pytest.raises(menu.MenuError) as caught:
-            menu.load_menu()
+            menu.load_menu(tmp_path)
         return str(caught.value)
 
     return told
 
 
 SALES = {"name": "Sales Report", "module": "apps.sales_report"}
+CHURN = {"name": "Churn Explorer", "module": "apps.churn_explorer"}
 
 
 def test_a_good_menu(project):
@@ -36,6 +36,7 @@ def test_a_good_menu(project):
         menu.App("Sales Report", "apps.sales_report"),
         menu.App("Churn Explorer", "apps.churn_explorer"),
     ]
+    assert [app.users for app in menu.load_menu()] == [(), ()]  # everybody
     assert [app.url_path for app in menu.load_menu()] == ["sales_report", "churn_explorer"]
 
 
@@ -44,10 +45,18 @@ def test_as_windows_editors_save_it(project):
     assert len(project.load("menu").load_menu()) == 2
 
 
-def test_not_there(project, told):
+def test_not_there(project):
     (project.path / "apps.json").unlink()
     menu = project.load("menu")
     with pytest.raises(menu.MenuError, match="apps.json is not there.*write one: "):
+        menu.load_menu()
+
+
+def test_a_folder_in_its_place(project):
+    (project.path / "apps.json").unlink()
+    (project.path / "apps.json").mkdir()
+    menu = project.load("menu")
+    with pytest.raises(menu.MenuError, match=r"^apps\.json cannot be read: Is a directory\.$"):
         menu.load_menu()
 
 
@@ -74,11 +83,14 @@ def test_empty(told):
 
 
 @pytest.mark.parametrize(
-    "entry", [1, "x", [], {}, {"name": "A"}, {"module": "apps.a"}, {**SALES, "user": "x"}]
+    "entry",
+    [1, "x", [], {}, {"name": "A"}, {"module": "apps.a"}, {**SALES, "user": "x"}]
+    + [{"users": ["anna"]}, {"name": "A", "users": ["anna"]}, {**SALES, "Users": ["anna"]}]
+    + [{**SALES, "users": ["anna"], "group": "x"}],
 )
 def test_an_entry_of_another_shape(told, entry):
     assert "apps.json, entry 2: " in told([SALES, entry])
-    assert 'needs "name" and "module"' in told([SALES, entry])
+    assert 'needs "name" and "module", may have "users", and nothing else' in told([SALES, entry])
 
 
 @pytest.mark.parametrize(
@@ -121,12 +133,54 @@ def test_a_module_twice(told):
 
 
 def test_all_faults_at_once(told):
-    said = told([{"name": "", "module": "os"}, {"name": "A"}]).splitlines()
+    said = told([{"name": "", "module": "os", "users": []}, {"name": "A"}]).splitlines()
     assert [line.partition(":")[0] for line in said] == [
+        "apps.json, entry 1",
         "apps.json, entry 1",
         "apps.json, entry 1",
         "apps.json, entry 2",
     ]
+
+
+def test_who_may_see_an_app(project):
+    users = ["anna", "bob@example.com"]
+    project.write("apps.json", json.dumps([{**SALES, "users": users}, CHURN]))
+    sales, churn = project.load("menu").load_menu()
+    assert sales.users == ("anna", "bob@example.com")
+    for user in (*users, "Anna", "ann", "anna2", "bob", "carol", ""):
+        assert sales.is_for(user) == (user in users), user
+        assert churn.is_for(user), user
+
+
+def test_who_works_on_a_laptop_sees_every_app(project):
+    project.write("apps.json", json.dumps([{**SALES, "users": ["anna"]}, CHURN]))
+    assert all(app.is_for(None) for app in project.load("menu").load_menu())
+
+
+def test_a_user_may_be_in_many_entries_and_none_need_be_for_all(project):
+    project.write(
+        "apps.json",
+        json.dumps([{**SALES, "users": ["anna", "bob"]}, {**CHURN, "users": ["bob", "carol"]}]),
+    )
+    menu = project.load("menu").load_menu()
+    seen = {
+        user: [app.name for app in menu if app.is_for(user)] for user in ("anna", "bob", "dave")
+    }
+    assert seen == {"anna": ["Sales Report"], "bob": ["Sales Report", "Churn Explorer"], "dave": []}
+
+
+NO_USERS = [[], "anna", "", {}, {"anna": True}, None, True, False, 0, 1]
+NO_NAMES = [1, None, True, [], ["anna"], "", " ", "a b", "anna ", "anna\n", "a:b", "a" * 65, "é"]
+NO_NAMES += ["$host", "~.*", "*", ".anna", "-anna", '"anna"', "anna;", "anna, bob"]
+
+
+@pytest.mark.parametrize("users", [*NO_USERS, *([name] for name in NO_NAMES), ["anna", "a b"]])
+def test_users_that_are_no_list_of_names(told, users):
+    """An empty list, or null, must not come to mean everybody."""
+    assert told([SALES, {**CHURN, "users": users}]) == (
+        f'apps.json, entry 2: "users" is {users!r}. It is a list of user names, one at least, '
+        'like ["anna", "bob"]; without it, everybody sees the app.'
+    )
 
 
 def test_a_module_that_is_not_there(project):

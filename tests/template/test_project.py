@@ -1,5 +1,6 @@
 """The generated project passes its own tests, and ruff, for every combination baked here."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,13 @@ def test_its_tests_find_a_broken_app(bake, python):
     )
     assert ended.returncode == 1
     assert "no data today" in ended.stdout
+
+
+def test_its_tests_pass_where_an_app_is_for_some_users_alone(bake, python):
+    project = bake(apps="Sales Report, Churn Explorer")
+    entries = [{**entry, "users": [user]} for entry, user in zip(project.menu, "ab", strict=True)]
+    project.write("apps.json", json.dumps(entries))
+    subprocess.run([python / "python", "-m", "pytest", "-q"], cwd=project.path, check=True)
 
 
 def test_the_pins_are_what_the_command_in_its_readme_makes(bake):

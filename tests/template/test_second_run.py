@@ -11,6 +11,15 @@ from baked import PASSWORD, ROOT, BakedProject
 
 ANSWERS = {"project_slug": "data-apps", "apps": "Sales Report, Churn Explorer"}
 MADE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"]
+CODE = [
+    "app.py",
+    "bin/post_compile",
+    "manage.py",
+    "menu.py",
+    "server.py",
+    "tests/test_apps.py",
+    "users.py",
+]
 MINE = [
     *MADE,
     ".gitignore",
@@ -100,10 +109,12 @@ def test_an_app_that_i_took_away_stays_away(project, again):
 
 def test_what_is_gone_is_made_again(project, again):
     before = project.files
-    for name in [*MADE, "apps/churn_explorer.py"]:
+    for name in [*MADE, *CODE, "apps/churn_explorer.py"]:
         (project.path / name).unlink()
-    again(project)
+    (project.path / "bin").rmdir()  # a project of an older template has none
+    assert again(project)[0] == 0
     assert project.files == before
+    assert os.access(project.path / "bin/post_compile", os.X_OK)
 
 
 def test_other_answers_change_nothing_of_mine(project, again):
@@ -117,16 +128,16 @@ def test_other_answers_change_nothing_of_mine(project, again):
 
 
 def test_the_templates_own_code_is_renewed(project, again):
-    code = ["app.py", "manage.py", "menu.py", "server.py", "tests/test_apps.py"]
     before = project.files
-    for name in code:
+    for name in CODE:
         project.write(name, f"# an older {name}\n")
     status, told = again(project)
     assert status == 0
-    for name in code:
+    for name in CODE:
         assert project.files[name] == before[name]
         assert project.read(f"{name}.old") == f"# an older {name}\n"
         assert f"    {name}.old\n" in told
+    assert os.access(project.path / "bin/post_compile", os.X_OK)
 
 
 def test_a_third_run_after_a_second_one(project, again):
@@ -160,7 +171,10 @@ def test_a_failure_halfway_puts_all_back(project, again):
     """cookiecutter has overwritten its files when the hook fails, here at the very last."""
     for name in (".htpasswd", "apps.json", "apps/sales_report.py", ".streamlit/config.toml"):
         (project.path / name).unlink()
-    (project.path / ".streamlit").rmdir()
+    for name in ("users.py", "bin/post_compile"):
+        (project.path / name).unlink()
+    for folder in (".streamlit", "bin"):
+        (project.path / folder).rmdir()
     project.write("server.py", "mine\n")
     project.write("apps/notes.txt", "mine too\n")
     # The template's version cannot be laid where a folder is.
