@@ -54,7 +54,7 @@ def swap(*pairs: str) -> Callable[[str], str]:
 
 LIMITS = (
     "    limit_req zone=guesses_of_one burst=40;\n",
-    "    limit_req zone=guesses_of_all burst=50;\n",
+    "    limit_req zone=guesses_of_all burst=200;\n    limit_req zone=checks_of_all burst=50;\n",
 )
 SERVER_HEADERS = "    <%= lines(headers, 4) %>\n"
 
@@ -102,7 +102,7 @@ MISTAKES = [
         "forged addresses passed on",
         swap("-For $remote_addr;", "-For $proxy_add_x_forwarded_for;"),
     ),
-    Mistake("8", "passwords in the error log", swap("error.log crit;", "error.log info;")),
+    Mistake("8", "passwords in the error log", swap("error.log alert;", "error.log info;")),
     Mistake(
         "9",
         "a location that forgets the server's headers",
@@ -173,7 +173,7 @@ MISTAKES = [
     Mistake(
         "22",
         "a session that outlives its password",
-        swap('"SHA256", secret, line)', '"SHA256", secret, line[/[^:]+/])'),
+        swap('"SHA256", secret, cookie + line)', '"SHA256", secret, cookie + line[/[^:]+/])'),
     ),
     Mistake("23", "pages that a browser keeps", swap('"private, no-store"', '"private"')),
     Mistake(

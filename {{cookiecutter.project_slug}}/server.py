@@ -28,8 +28,6 @@ def serve() -> None:
             "config/nginx.conf.erb could not be rendered, so there is no door: its reason stands "
             "above. Mend it and deploy, or see `heroku config`."
         )
-    # A dyno's files never change: nothing to watch. Read when Streamlit is imported.
-    os.environ.setdefault("STREAMLIT_SERVER_FILE_WATCHER_TYPE", "none")
 
     import streamlit as st
     import uvicorn
@@ -40,6 +38,7 @@ def serve() -> None:
             # Streamlit runs and the socket is open: the first request will be answered.
             READY.touch()
 
+    take_settings()
     option = st.config.get_option
     ping = option("server.websocketPingInterval") or 30
     config = uvicorn.Config(
@@ -66,6 +65,27 @@ def serve() -> None:
         access_log=False,
     )
     Server(config).run()
+
+
+def take_settings() -> None:
+    """Take Streamlit's settings from the environment, as `streamlit run` does, and add the dyno's."""
+    from streamlit import config
+
+    if any(name.startswith("STREAMLIT_") for name in os.environ):
+        import click
+        from streamlit.web import bootstrap, cli
+
+        @click.command()
+        @cli.configurator_options
+        def settings(**given: object) -> None:
+            bootstrap.load_config_options(flag_options=given)
+
+        settings(args=[], standalone_mode=False)
+    if config.get_option("server.fileWatcherType") == "auto":
+        config.set_option("server.fileWatcherType", "none")  # a dyno's files never change
+    # Whose session it is: without it Streamlit would let one user go on with another's, by its
+    # number. It is in st.user, too.
+    config.set_option("server.trustedUserHeaders", {"X-Forwarded-User": "name"})
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ def load_users(root: Path = ROOT) -> list[str]:
     """Return the users' names in the order of their lines, one at least.
 
     Raises:
-        UsersError: with a line for each thing that is wrong. What stands after a name is never
-            shown, nor a line without one: it may be somebody's password.
+        UsersError: with a line for each thing that is wrong. Nothing is shown but a name
+            with a hash after it: what else stands there may be somebody's password.
     """
     where, text = source(root)
     faults: list[str] = []
@@ -74,6 +74,12 @@ def load_users(root: Path = ROOT) -> list[str]:
             faults.append(
                 f"{where}, line {number}: no user name stands before a colon. The rule: "
                 f"{USER_RULE}. Delete the line, and add the user: python manage.py passwd anna"
+            )
+            continue
+        if not digest.startswith(("$", "{")):  # no hash: name and password may have changed places
+            faults.append(
+                f"{where}, line {number}: no hash stands after the colon. Delete the line, and add "
+                "the user: python manage.py passwd anna"
             )
             continue
         if not BCRYPT.fullmatch(digest):

@@ -173,20 +173,25 @@ class Door:
             connection.sendall("\r\n".join([*lines, "", ""]).encode())
             return read(http.client.HTTPResponse(connection))
 
-    def websocket(self, *headers: str, **options: object) -> ClientConnection:
-        """Open Streamlit's WebSocket."""
+    def websocket(self, *headers: str, session_number: str | None = None) -> ClientConnection:
+        """Open Streamlit's WebSocket, to go on with the session of that number where one is given."""
         scheme = "wss" if self.url.scheme == "https" else "ws"
         given = [tuple(line.split(": ", 1)) for line in [*self.routed(), *headers]]
         return connect(
             f"{scheme}://{self.host}/_stcore/stream",
             additional_headers=given,
-            subprotocols=["streamlit"],
+            subprotocols=["streamlit", "x", session_number] if session_number else ["streamlit"],
             proxy=None,
             max_size=None,
-            **options,
         )
 
-    def run(self, page: str, *headers: str) -> str:
+    def run(self, page: str, *headers: str, session_number: str | None = None) -> str:
+        """Open a page on a WebSocket of its own. See run_in()."""
+        with self.websocket(*headers, session_number=session_number) as websocket:
+            return self.run_in(websocket, page)
+
+    @staticmethod
+    def run_in(websocket: ClientConnection, page: str) -> str:
         """Open a page as a browser does, and return all that Streamlit sends until it has run.
 
         Texts stand in its messages as they are. What is sent is BackMsg.rerun_script with the
@@ -195,9 +200,8 @@ class Door:
         name = page.encode()
         client_state = b'"' + bytes([len(name)]) + name
         seen = message = b""
-        with self.websocket(*headers) as websocket:
-            websocket.send(b"Z" + bytes([len(client_state)]) + client_state)
-            while len(message) > 100 or message[-2:-1] != b"0":
-                message = websocket.recv(timeout=30)
-                seen += message + b"\n"
+        websocket.send(b"Z" + bytes([len(client_state)]) + client_state)
+        while len(message) > 100 or message[-2:-1] != b"0":
+            message = websocket.recv(timeout=30)
+            seen += message + b"\n"
         return seen.decode("utf-8", "replace")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from baked import AUTH
+from baked import AUTH, PASSWORD, USER
+from door import Door, basic
 from dyno import Dyno
 
 
@@ -51,6 +52,23 @@ def test_however_slow_the_start_nobody_sees_a_5xx(project, start):
             answers.append(requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).status_code)
     assert set(answers) == {200}
     assert time.monotonic() - dyno.started > 3
+
+
+def test_streamlits_settings_are_taken_from_the_environment(project, start):
+    """As `streamlit run` takes them. And a dyno's files are not watched."""
+    project.write(
+        "app.py",
+        "import streamlit as st\n"
+        "for name in ('maxUploadSize', 'fileWatcherType', 'enableXsrfProtection'):\n"
+        "    st.text(f'<{name}: {st.get_option(\"server.\" + name)}>')\n",
+    )
+    for environment, size in (({}, 200), ({"STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "7"}, 7)):
+        dyno = start(project, **environment)
+        dyno.wait()
+        shown = Door(dyno.url, {USER: PASSWORD}, router=True).run("", basic(*AUTH))
+        for setting in (f"maxUploadSize: {size}", "Type: none", "enableXsrfProtection: True"):
+            assert f"{setting}>" in shown
+        dyno.stop()
 
 
 FAILURES = {

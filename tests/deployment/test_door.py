@@ -41,6 +41,14 @@ import streamlit as st
 def run():
     st.text("for anna's eyes alone")
 """
+SESSION_STATE = """
+import streamlit as st
+
+def run():
+    user = st.context.headers["X-Forwarded-User"]
+    st.text(f"<owner: {st.session_state.setdefault('owner', user)}>")
+    st.text(f"<st.user: {st.user.get('name')}>")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +62,12 @@ def dyno(request):
         manage.set_password(user, password, baked.path)
     baked.write("apps/headers.py", SHOW_HEADERS)
     baked.write("apps/private.py", PRIVATE)
+    baked.write("apps/state.py", SESSION_STATE)
     headers = '{"name": "Headers", "module": "apps.headers"}'
+    state = '{"name": "State", "module": "apps.state"}'
     private = f'{{"name": "Private", "module": "apps.private", "users": ["{USER}"]}}'
     menu = baked.read("apps.json").rstrip("]\n")
-    baked.write("apps.json", f"{menu},\n  {headers},\n  {private}\n]\n")
+    baked.write("apps.json", f"{menu},\n  {headers},\n  {state},\n  {private}\n]\n")
     configuration = baked.read("config/nginx.conf.erb")
     assert "set_real_ip_from 10.0.0.0/8;" in configuration
     baked.write("config/nginx.conf.erb", configuration.replace("10.0.0.0/8", "127.0.0.0/8"))
@@ -440,6 +450,13 @@ def test_the_bundle_is_kept_by_the_browser_and_by_nobody_else(door):
     assert answer.all("Cache-Control") == ["private, max-age=31536000, immutable"]
 
 
+def test_an_answer_with_a_session_in_it_is_kept_by_nobody(door):
+    for path in (bundle(door), "/_stcore/host-config"):
+        answer = door.ask(path, "GET", door.password_of())
+        assert answer.session
+        assert answer.all("Cache-Control") == ["private, no-store"]
+
+
 def test_a_missing_part_of_the_bundle_is_not_kept(door):
     """Streamlit answers it with the page."""
     answer = door.ask("/static/js/none.0123abcd.js", session=door.session)
@@ -652,7 +669,8 @@ def test_neither_password_nor_session_reaches_an_app(door, inside):
     everything = "\n".join(seen.values())
     for secret in (door.session, GOOD, PASSWORD):
         assert secret not in everything
-    for cookies in (f"{COOKIE}={door.session}", f"{COOKIE}={door.session}; after=2"):
+    good = f"{COOKIE}={door.session}"
+    for cookies in (good, f"{good}; after=2", f"{good}; {COOKIE}=x", f"a=b; {good}; {good}; c=d"):
         assert door.session not in seen_by_app(door, f"Cookie: {cookies}").get("cookie", "")
 
 
@@ -680,6 +698,22 @@ def test_an_app_for_some_is_not_there_for_others(door, inside, user):
     assert "private" not in menu.lower()
     for page in ("private", "/private", "private/", "PRIVATE", "apps.private"):
         assert "eyes alone" not in door.run(page, other)
+
+
+def test_nobody_goes_on_with_anothers_streamlit_session(door, inside):
+    """Its number is no secret to those who can read the log: uploads have it in their path."""
+    anna, bob = (f"Cookie: {COOKIE}={door.session_of(user)}" for user in (USER, "bob"))
+    with door.websocket(anna) as websocket:
+        annas = door.run_in(websocket, "state")
+        assert f"<owner: {USER}>" in annas
+        assert f"<st.user: {USER}>" in annas
+        number = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", annas)[0]
+        bobs = door.run("state", bob, session_number=number)
+        assert "<owner: bob>" in bobs
+        assert number not in bobs
+        assert f"<owner: {USER}>" in door.run_in(websocket, "state")
+    # Who it belongs to may come back to it.
+    assert f"<owner: {USER}>" in door.run("state", anna, session_number=number)
 
 
 # -- Odd requests ------------------------------------------------------------------------------
@@ -875,10 +909,10 @@ def test_what_looks_like_a_line_of_the_log_is_none(door, inside):
 class Guesses(threading.Thread):
     """Wrong passwords, all at once, from the addresses that are given."""
 
-    def __init__(self, door: Door, addresses: list[str | None]) -> None:
+    def __init__(self, door: Door, addresses: list[str], user: str | None = None) -> None:
         super().__init__()
         self.answers: list[Answer] = []
-        wrong = basic(door.user, "a wrong password")
+        wrong = basic(user or door.user, "a wrong password")
 
         def guess(address: str | None) -> None:
             with contextlib.suppress(OSError, HTTPException):  # the dyno ends before the line does
@@ -910,6 +944,20 @@ def work_on(door: Door, seconds: float) -> Counter:
             assert websocket.ping().wait(10)
         assert "Sales Report" in door.run("", cookie)
     return statuses
+
+
+def test_guesses_at_nobody_keep_nobody_out(door):
+    """They cost no bcrypt, so they do not stand in the line of those who do."""
+    if not door.router:
+        pytest.skip("one client has one address: run it without --url")
+    addresses = [f"203.0.113.{n}" for n in (11, 12, 13, 14)] * 20
+    guesses = Guesses(door, addresses, user="nobody.here")
+    guesses.start()
+    started = time.monotonic()
+    time.sleep(1)
+    assert door.ask("/", "GET", door.password_of(), address="203.0.113.20").status == 200
+    assert time.monotonic() - started < 10
+    assert guesses.statuses[200] == 0
 
 
 def test_guesses_from_one_address(door):

@@ -27,6 +27,13 @@ def no_bcrypt(number: int, user: str, place: str = ".htpasswd") -> str:
     )
 
 
+def no_hash(number: int) -> str:
+    return (
+        f".htpasswd, line {number}: no hash stands after the colon. Delete the line, and add "
+        "the user: python manage.py passwd anna"
+    )
+
+
 def twice(number: int, user: str, earlier: int) -> str:
     return (
         f".htpasswd, line {number}: {user} stands in line {earlier} already (capitals do not "
@@ -148,8 +155,9 @@ BAD_HASHES = {
 
 @pytest.mark.parametrize("digest", BAD_HASHES.values(), ids=BAD_HASHES.keys())
 def test_a_hash_that_is_no_bcrypt_or_a_cheap_one(told, digest):
-    assert told(f"{GOOD}bob:{digest}\n") == [no_bcrypt(2, "bob")]
-    assert told(f"{GOOD}bob:{digest}\r\n{GOOD.replace('anna', 'carol')}") == [no_bcrypt(2, "bob")]
+    fault = no_bcrypt(2, "bob") if digest.startswith(("$", "{")) else no_hash(2)
+    assert told(f"{GOOD}bob:{digest}\n") == [fault]
+    assert told(f"{GOOD}bob:{digest}\r\n{GOOD.replace('anna', 'carol')}") == [fault]
 
 
 BAD_NAMES = ["", " bob", "bob ", "a b", "a\tb", "$host", "~.*", "*", ".bob", "-bob", "_bob", "@bob"]
@@ -247,7 +255,7 @@ def test_a_name_three_times(told):
 
 
 def test_a_name_twice_where_neither_has_a_good_hash(told):
-    assert told("anna:x\nanna:y\n") == [
+    assert told("anna:$x\nanna:$y\n") == [
         no_bcrypt(1, "anna"),
         no_bcrypt(2, "anna"),
         twice(2, "anna", 1),
@@ -304,6 +312,8 @@ def test_the_environment_is_not_ascii_alone(told, monkeypatch, line, said):
 SECRETS = ["hunter2-hunter2", "correct horse battery", "Pässwörd!", "{PLAIN}hunter2"]
 WRONG_PLACES = {
     "for a hash": "anna:SECRET",
+    "for a name": f"SECRET:\n{GOOD}",
+    "for a name that stands for the hash": "SECRET:anna\nSECRET:anna",
     "for a hash, after a mark": "anna:{PLAIN}SECRET",
     "after a hash": f"anna:{HASH}SECRET",
     "after a hash and a blank": f"anna:{HASH} SECRET",
@@ -361,4 +371,4 @@ def test_what_cannot_be_a_name_is_never_shown(project_code, tmp_path_factory, be
 def test_only_lf_and_crlf_end_a_line(load, told, sign):
     """An editor counts no other lines, and what another sign hides in a comment is no user."""
     assert load(f"# left:{sign}bob:{HASH}\n{GOOD}") == ["anna"]
-    assert told(f"# left:{sign}bob:{HASH}\ncarol:x\n") == [no_bcrypt(2, "carol")]
+    assert told(f"# left:{sign}bob:{HASH}\ncarol:x\n") == [no_hash(2)]
