@@ -86,7 +86,7 @@ MISTAKES = [
         swap("    auth_basic_user_file <%= quoted(user_file) %>;\n", ""),
     ),
     Mistake("5a", "any name for a user", swap("[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "[^:]+")),
-    Mistake("5b", "names apart by capitals alone", swap("u.casecmp?(user)", "u == user")),
+    Mistake("5b", "names apart by capitals alone", swap("taken[user.downcase]", "taken[user]")),
     Mistake(
         "6",
         "whatever upgrade a client wants",

@@ -263,7 +263,7 @@ def faults(root: Path = ROOT) -> list[str]:
                 "https://intranet.example.com or https://*.example.com, with blanks between them."
             )
     secret = os.environ.get("SESSION_SECRET", "")
-    if secret and len(secret) < 32:
+    if secret and len(os.fsencode(secret)) < 32:
         found.append(
             "SESSION_SECRET is shorter than 32 characters. Make one: "
             'python -c "import secrets; print(secrets.token_hex(32))"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def dyno(baked, nginx):
     """The module's project, running. Only one dyno can be up at a time: /tmp has fixed names."""
     with Dyno(baked.path, nginx) as dyno:
         yield dyno
+
+
+@pytest.fixture(scope="module")
+def render(baked, nginx):
+    """Render the configuration of the module's project with some environment, as start-nginx does."""
+
+    def render(**environment: str) -> str:
+        return subprocess.run(
+            ["erb", "config/nginx.conf.erb"],
+            cwd=baked.path,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    return render
 
 
 @pytest.fixture(scope="session")

@@ -20,23 +20,6 @@ ALLOWED = {
 }
 
 
-@pytest.fixture(scope="module")
-def render(baked, nginx):
-    """Render the configuration with some environment."""
-
-    def render(**environment: str) -> str:
-        return subprocess.run(
-            ["erb", "config/nginx.conf.erb"],
-            cwd=baked.path,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-
-    return render
-
-
 def gixy(configuration: str, folder: Path) -> list[str]:
     """Return the name of the plugin for each thing that it finds."""
     path = folder / "nginx.conf"

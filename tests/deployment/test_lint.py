@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 
 import pytest
 from lint import RULES, lint
@@ -213,23 +212,6 @@ HARMLESS = [
     ("  upstream streamlit {",
      '  map $uri $x { "~(?<=a)(?!b)(c)" $1; return 200; alias /x; }\n  upstream streamlit {'),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def render(baked, nginx):
-    """Render the configuration with some environment."""
-
-    def render(**environment: str) -> str:
-        return subprocess.run(
-            ["erb", "config/nginx.conf.erb"],
-            cwd=baked.path,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-
-    return render
 
 
 @pytest.fixture(scope="module")
