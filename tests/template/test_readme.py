@@ -85,7 +85,10 @@ def test_both_readmes_deploy_alike(bake):
     assert f"buildpacks:add {told['buildpacks'][1]['url']}" in README
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_it_points_to_is_there(name):
     text = (ROOT / name).read_text("utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
@@ -99,6 +102,13 @@ def test_the_figure_is_the_one_that_was_measured():
     measured = json.loads((ROOT / "benchmarks/boot.json").read_text("utf-8"))["median"]
     assert f"without nginx and password {measured['bare']:.2f} s," in " ".join(README.split())
     assert f"this {measured['ours']:.2f} s." in " ".join(README.split())
+
+
+def test_the_figures_of_guessing_are_those_that_were_measured():
+    measured = json.loads((ROOT / "benchmarks/guessing.json").read_text("utf-8"))["milliseconds"]
+    p95 = {side: kinds["kept connection"]["p95"] for side, kinds in measured.items()}
+    figures = [p95["nobody"], p95["32 from one address"], p95["32 from 32 addresses"]]
+    assert " {:.1f}, {:.1f} and {:.1f} ms".format(*figures) in " ".join(README.split())
 
 
 def test_manage_py_has_the_commands_that_are_named(bake):
