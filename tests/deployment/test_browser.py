@@ -401,6 +401,7 @@ def test_in_the_frame_of_a_named_site_it_works(project, visit):
         assert blocked.value.failure == "net::ERR_BLOCKED_BY_RESPONSE"
         framing.close()
     server.shutdown()
+    server.server_close()
 
 
 def test_a_fresh_project_is_worth_a_picture(project, visit, request, tmp_path):
