@@ -863,7 +863,8 @@ def test_too_large_a_body_is_asked_for_the_password_first(door):
     path = "/_stcore/upload_file/a/b"
     assert_closed(door.ask(path, "PUT", too_large))
     assert door.ask(path, "PUT", too_large, session=door.session).status == 413
-    for _ in range(20):  # when the client says no more, nginx looks at the size once more
+    # When the client says no more, nginx looks at the size once more. TLS knows no such half end.
+    for _ in range(20 if door.url.scheme == "http" else 0):
         lines = ["PUT / HTTP/1.1", f"Host: {door.host}", *door.routed(), too_large]
         with door.connection() as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode())
