@@ -10,9 +10,7 @@ from functools import partial
 import streamlit as st
 
 from menu import App, MenuError, app_name, load_menu, plain
-
-# The name of the user whom nginx let in. It sets this header on each request.
-USER_HEADER = "X-Forwarded-User"
+from users import USER_HEADER
 
 
 def main() -> None:

@@ -238,7 +238,8 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
 def faults(root: Path = ROOT) -> list[str]:
     """Return what would let somebody in, or keep somebody out: a line for each fault."""
     found: list[str] = []
-    users = menu = None
+    users: dict[str, str] = {}
+    menu: list[App] = []
     try:
         users = {user.lower(): user for user in load_users(root)}
     except UsersError as error:
@@ -247,8 +248,8 @@ def faults(root: Path = ROOT) -> list[str]:
         menu = load_menu(root)
     except MenuError as error:
         found += str(error).splitlines()
-    for number, app in enumerate(menu or [], 1):
-        for user in app.users if users else []:
+    for number, app in enumerate(menu, 1):
+        for user in app.users if users else ():
             known = users.get(user.lower())
             if known != user:
                 hint = f"Write {known}" if known else f"Add them: python manage.py passwd {user}"

@@ -173,8 +173,9 @@ def _faults(number: int, entry: object) -> list[str]:
             f"{where}: the module {module!r} is outside apps/, or misspelt. It is the word apps, a "
             'dot and the name of a file in apps/ without its .py, like "apps.sales_report".'
         )
-    users = entry.get("users", ["anna"])
-    if not (users and isinstance(users, list) and all(map(is_user, users))):
+    users = entry.get("users")
+    listed = isinstance(users, list) and users and all(map(is_user, users))
+    if "users" in entry and not listed:
         faults.append(
             f'{where}: "users" is {users!r}. It is a list of user names, one at least, like '
             '["anna", "bob"]; without it, everybody sees the app.'

@@ -71,6 +71,8 @@ def take_settings() -> None:
     """Take Streamlit's settings from the environment, as `streamlit run` does, and add the dyno's."""
     from streamlit import config
 
+    from users import USER_HEADER
+
     if any(name.startswith("STREAMLIT_") for name in os.environ):
         import click
         from streamlit.web import bootstrap, cli
@@ -85,7 +87,7 @@ def take_settings() -> None:
         config.set_option("server.fileWatcherType", "none")  # a dyno's files never change
     # Whose session it is: without it Streamlit would let one user go on with another's, by its
     # number. It is in st.user, too.
-    config.set_option("server.trustedUserHeaders", {"X-Forwarded-User": "name"})
+    config.set_option("server.trustedUserHeaders", {USER_HEADER: "name"})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 USER_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit"
 
+# nginx tells Streamlit the name of who is logged in, and sets this header on each request.
+USER_HEADER = "X-Forwarded-User"
+
 # What crypt(3) calls bcrypt, of cost 10 to 31. nginx would take {PLAIN} and MD5 as well.
 BCRYPT = re.compile(r"\$2[aby]\$([12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 NO_USER = re.compile(r"[ \t]*(#.*)?")  # a blank line or a comment
@@ -64,6 +67,7 @@ def load_users(root: Path = ROOT) -> list[str]:
             with a hash after it: what else stands there may be somebody's password.
     """
     where, text = source(root)
+    users: list[str] = []
     faults: list[str] = []
     first: dict[str, int] = {}
     for number, line in enumerate(split_lines(text), 1):
@@ -87,14 +91,15 @@ def load_users(root: Path = ROOT) -> list[str]:
                 f"{where}, line {number}: what {user} has is not bcrypt of cost 10 or more. "
                 f"Give a password anew: python manage.py passwd {user}"
             )
+        users.append(user)
         earlier = first.setdefault(user.lower(), number)
         if earlier != number:
             faults.append(
                 f"{where}, line {number}: {user} stands in line {earlier} already (capitals do "
                 "not count). Delete one of the two."
             )
-    if not first and not faults:
+    if not users and not faults:
         faults = [f"{where} holds no user, so nobody could log in. Write a line a user."]
     if faults:
         raise UsersError("\n".join(faults))
-    return [line.partition(":")[0] for line in split_lines(text) if not NO_USER.fullmatch(line)]
+    return users
