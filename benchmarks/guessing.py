@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import collections
 import http.client
 import json
@@ -34,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/deployment")]
 
 from baked import AUTH, PASSWORD, USER  # noqa: E402
+from door import basic  # noqa: E402
 from dyno import Dyno  # noqa: E402
 
 CLIENTS = 32
@@ -41,8 +41,7 @@ CLIENTS = 32
 
 async def guess(port: int, seconds: float, address: str, seen: collections.Counter) -> None:
     """Send one wrong password after the other, as fast as they are answered."""
-    wrong = base64.b64encode(f"{USER}:a wrong password".encode()).decode()
-    request = f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {wrong}\r\n\r\n".encode()
+    request = f"GET / HTTP/1.1\r\nHost: x\r\n{basic(USER, 'a wrong password')}\r\n\r\n".encode()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))

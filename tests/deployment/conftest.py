@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from baked import PASSWORD, USER, BakedProject
-from dyno import Dyno, missing_parts
+from dyno import Dyno, missing_parts, rendered
 
 HERE = Path(__file__).resolve().parent
 
@@ -60,17 +59,12 @@ def dyno(baked, nginx):
 
 @pytest.fixture(scope="module")
 def render(baked, nginx):
-    """Render the configuration of the module's project with some environment, as start-nginx does."""
+    """Render the configuration of the module's project with some environment."""
 
     def render(**environment: str) -> str:
-        return subprocess.run(
-            ["erb", "config/nginx.conf.erb"],
-            cwd=baked.path,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        ended = rendered(baked.path, **environment)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     return render
 

@@ -55,9 +55,14 @@ def read(response: http.client.HTTPResponse) -> Answer:
     return Answer(response.status, headers, response.read())
 
 
+def credentials(text: str) -> str:
+    """Return what basic authentication makes of "user:password", or of another text."""
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
 def basic(user: str, password: str) -> str:
     """Return the header of basic authentication."""
-    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    return f"Authorization: {credentials(f'{user}:{password}')}"
 
 
 class Door:

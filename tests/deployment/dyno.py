@@ -63,6 +63,17 @@ def python_environment(*requirements: Path) -> Path:
     return home / "venv/bin"
 
 
+def rendered(project: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Render a project's configuration with this environment alone, as start-nginx does."""
+    return subprocess.run(
+        ["erb", "config/nginx.conf.erb"],
+        cwd=project,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
 class BuildFailed(Exception):
     """bin/post_compile has refused the build: the text is what it said."""
 

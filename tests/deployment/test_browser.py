@@ -12,13 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 from baked import AUTH, PASSWORD, ROOT, USER, BakedProject
-from door import COOKIE, basic
+from door import COOKIE, credentials
 from dyno import Dyno
 from playwright.sync_api import Page, expect
 
 expect.set_options(timeout=30_000)
 
-AUTHORIZATION = basic(*AUTH).removeprefix("Authorization: ")
+AUTHORIZATION = credentials(":".join(AUTH))
 
 UPLOAD = """
 import streamlit as st
@@ -61,20 +61,11 @@ def dyno(baked: BakedProject, nginx: str):
     baked.load("manage").set_password(BOB, PASSWORD, baked.path)
     for name, source in own.items():
         baked.write(f"apps/{name}.py", source)
-    # Behind this dyno's nginx, the tests are Heroku's router.
-    configuration = baked.read("config/nginx.conf.erb")
-    assert "set_real_ip_from 10.0.0.0/8;" in configuration
-    assert "log_format door '" in configuration
-    for change in (("10.0.0.0/8", "127.0.0.0/8"), ("_format door '", "_format door '[$guess] ")):
-        configuration = configuration.replace(*change)
-    baked.write("config/nginx.conf.erb", configuration)
-    entries = [f'{{"name": "{name}", "module": "apps.{name}"}}' for name in [*own, "not_there"]]
-    entries = [
-        entry.replace("}", f', "users": ["{USER}"]}}') if "private" in entry else entry
-        for entry in entries
-    ]
-    menu = baked.read("apps.json").rstrip("]\n")
-    baked.write("apps.json", ",\n".join([menu, *entries]) + "]")
+    baked.trust_the_tests()
+    baked.change("config/nginx.conf.erb", "log_format door '", "log_format door '[$guess] ")
+    entries = {name: {"name": name, "module": f"apps.{name}"} for name in [*own, "not_there"]}
+    entries["private"]["users"] = [USER]
+    baked.add_to_menu(*entries.values())
     with Dyno(baked.path, nginx) as dyno:
         yield dyno
 
@@ -355,10 +346,7 @@ def test_an_app_that_is_not_for_the_only_user(project, visit):
 
 def test_where_no_name_arrives_nothing_is_shown(project, visit):
     """Somebody has edited the configuration and lost the line."""
-    configuration = project.read("config/nginx.conf.erb")
-    line = "proxy_set_header X-Forwarded-User $user;"
-    assert line in configuration
-    project.write("config/nginx.conf.erb", configuration.replace(line, ""))
+    project.change("config/nginx.conf.erb", "proxy_set_header X-Forwarded-User $user;", "")
     with visit(project) as page:
         for path in ("/", "/sales_report"):
             page.goto(path)

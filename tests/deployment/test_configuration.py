@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import requests
 from baked import NASTY, PASSWORD
 from door import Answer
+from dyno import rendered
 from echo import Nginx
 from test_door import assert_headers
 
@@ -32,20 +32,10 @@ def render(project, nginx):
     """Render the configuration with some environment, as start-nginx does."""
 
     def render(**environment: str) -> str:
-        rendered = subprocess.run(
-            ["erb", "config/nginx.conf.erb"],
-            cwd=project.path,
-            env={
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-                "PORT": "8000",
-                "SESSION_SECRET": "0123456789abcdef" * 2,  # the same text each time
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-        )
-        assert rendered.returncode == 0, rendered.stderr
-        return rendered.stdout
+        # The same text each time.
+        ended = rendered(project.path, **{"SESSION_SECRET": "0123456789abcdef" * 2, **environment})
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     return render
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
@@ -22,7 +21,8 @@ from types import ModuleType
 import bcrypt
 import pytest
 from baked import NASTY, BakedProject
-from dyno import free_port
+from door import credentials
+from dyno import free_port, rendered
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -117,18 +117,8 @@ def render(baked, nginx) -> Render:
 
     def render(**environment: str) -> subprocess.CompletedProcess:
         (baked.path / "config/htpasswd").unlink(missing_ok=True)
-        return subprocess.run(
-            ["erb", "config/nginx.conf.erb"],
-            cwd=baked.path,
-            env={
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-                "PORT": str(free_port()),
-                "NGINX_WORKERS": "2",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-        )
+        given = {"PORT": str(free_port()), "NGINX_WORKERS": "2", **environment}
+        return rendered(baked.path, **given)
 
     return render
 
@@ -273,8 +263,7 @@ class Door:
         """Return the status, who is behind the door by then, and the session that was given."""
         headers = {"Cookie": cookie} if cookie else {}
         if password:
-            typed = base64.b64encode(f"{user}:{password}".encode()).decode()
-            headers["Authorization"] = f"Basic {typed}"
+            headers["Authorization"] = credentials(f"{user}:{password}")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("GET", "/", headers=headers)
         answer = connection.getresponse()
