@@ -1,70 +1,119 @@
-"""Serves app.py to nginx over a unix socket, and says when it is ready.
+"""Serves app.py to nginx over a unix socket, and starts nginx once it does.
 
-The Procfile starts this under bin/start-nginx, which waits for the file /tmp/app-initialized
-before it starts nginx. On a laptop use `streamlit run app.py` instead.
+    python server.py bin/start-nginx
+
+is what the Procfile runs. bin/start-nginx comes with Heroku's buildpack: it renders
+config/nginx.conf.erb and starts nginx. On a laptop use `streamlit run app.py` instead.
 """
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SOCKET = "/tmp/streamlit.socket"  # config/nginx.conf.erb connects to it
-READY = Path("/tmp/app-initialized")  # the buildpack's name
-NGINX = ROOT / "config" / "nginx.conf"  # what start-nginx has rendered
+READY = Path("/tmp/app-initialized")  # bin/start-nginx waits for it
 
 
-def serve() -> None:
-    """Serve app.py until SIGTERM.
+def serve(start_nginx: list[str]) -> None:
+    """Serve app.py until SIGTERM, or until the command that has started nginx ends.
 
     Raises:
-        SystemExit: there is no door, or Streamlit could not start; the log says why.
+        SystemExit: nginx has ended, or Streamlit could not start; the log says why.
     """
     os.chdir(ROOT)
-    if NGINX.exists() and not NGINX.stat().st_size:
-        raise SystemExit(
-            "config/nginx.conf.erb could not be rendered, so there is no door: its reason stands "
-            "above. Mend it and deploy, or see `heroku config`."
-        )
 
     import streamlit as st
     import uvicorn
 
+    from menu import MenuError, load_menu
+    from page import Page
+
     class Server(uvicorn.Server):
+        nginx: asyncio.Task[None] | None = None
+        sweeper: asyncio.Task[None] | None = None
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            if self.should_exit:
+                return
+            await page.prepare()
             # Streamlit runs and the socket is open: the first request will be answered.
             READY.touch()
+            self.sweeper = asyncio.create_task(sweep())
+            if start_nginx:
+                self.nginx = asyncio.create_task(self.run_nginx())
+
+        async def run_nginx(self) -> None:
+            # Under bin/start-nginx this would wait: it looks for READY once a second. Now the file
+            # is there at once. The command it wants to look after ends when this process does.
+            follow = ["tail", f"--pid={os.getpid()}", "-f", "/dev/null"]
+            process = await asyncio.create_subprocess_exec(*start_nginx, *follow)
+            await process.wait()
+            self.should_exit = True
 
     take_settings()
     option = st.config.get_option
     ping = option("server.websocketPingInterval") or 30
-    config = uvicorn.Config(
-        st.App(ROOT / "app.py"),
-        uds=SOCKET,
-        # An exception while Streamlit starts ends the process ("auto" would serve on without it).
-        lifespan="on",
-        # Said here because Heroku sets WEB_CONCURRENCY=2 and FORWARDED_ALLOW_IPS=*, and uvicorn
-        # obeys both. A session lives in one process. nginx alone can reach the socket, and it
-        # sends one X-Forwarded-For address, which no client can choose.
-        workers=1,
-        proxy_headers=True,
-        forwarded_allow_ips="*",
-        # Longer than nginx keeps an idle connection (30 s), so that uvicorn never closes one
-        # just as nginx sends a request down it.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
-        # What `streamlit run` tells uvicorn.
-        ws="websockets-sansio",
-        ws_ping_interval=ping,
-        ws_ping_timeout=ping,
-        ws_max_size=int(option("server.maxMessageSize") * 1e6),
-        ws_per_message_deflate=option("server.enableWebsocketCompression"),
-        access_log=False,
+    paths = {"/"}
+    with suppress(MenuError):  # app.py shows it
+        paths |= {f"/{app.url_path}" for app in load_menu()}
+    page = Page(st.App(ROOT / "app.py"), paths)
+    server = Server(
+        uvicorn.Config(
+            page,
+            uds=SOCKET,
+            # An exception while Streamlit starts ends the process ("auto" would serve on without).
+            lifespan="on",
+            # Said here because Heroku sets WEB_CONCURRENCY=2 and FORWARDED_ALLOW_IPS=*, and uvicorn
+            # obeys both. A session lives in one process. nginx alone can reach the socket, and it
+            # sends one X-Forwarded-For address, which no client can choose.
+            workers=1,
+            proxy_headers=True,
+            forwarded_allow_ips="*",
+            # Quicker than asyncio and h11 by a third, where they are installed.
+            loop="auto",
+            http="auto",
+            # Longer than nginx keeps an idle connection (30 s), so that uvicorn never closes one
+            # just as nginx sends a request down it.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+            # What `streamlit run` tells uvicorn.
+            ws="websockets-sansio",
+            ws_ping_interval=ping,
+            ws_ping_timeout=ping,
+            ws_max_size=int(option("server.maxMessageSize") * 1e6),
+            ws_per_message_deflate=option("server.enableWebsocketCompression"),
+            access_log=False,
+        )
     )
-    Server(config).run()
+    server.run()
+    if server.nginx and server.nginx.done():
+        raise SystemExit(f"{start_nginx[0]} has ended: its reason stands above.")
+
+
+async def sweep() -> None:
+    """Keep what has been there for long out of the garbage collector's way.
+
+    Streamlit collects garbage after each run of a script, which takes longer than most scripts do:
+    with pandas imported, there are 300,000 objects to look at. Here they are set aside after each
+    import, so that it looks at what is new; and once a minute they are looked at after all.
+    """
+    modules, idle = 0, 0
+    while True:
+        if len(sys.modules) != modules or idle >= 60:
+            modules, idle = len(sys.modules), 0
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+        await asyncio.sleep(1)
+        idle += 1
 
 
 def take_settings() -> None:
@@ -93,8 +142,8 @@ def take_settings() -> None:
 if __name__ == "__main__":
     READY.unlink(missing_ok=True)
     try:
-        serve()
+        serve(sys.argv[1:])
     finally:
-        # start-nginx waits for this file and does not notice that this process has ended.
-        # With the file there it sees it within a second and ends the dyno, rather than hang.
+        # Started by bin/start-nginx, rather than starting it: that does not notice that its command
+        # has ended, as long as it waits for this file.
         READY.touch()

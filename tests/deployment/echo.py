@@ -42,4 +42,5 @@ class Nginx(Dyno):
     def _build(self, project: Path) -> None:
         super()._build(project)
         (self.home / "server.py").write_text(ECHO)
+        (self.home / "Procfile").write_text("web: bin/start-nginx python server.py\n")
         BakedProject(self.home).trust_the_tests()

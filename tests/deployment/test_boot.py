@@ -16,6 +16,8 @@ from baked import AUTH, PASSWORD, USER
 from door import Door, basic
 from dyno import Dyno
 
+SERVER = "python server.py bin/start-nginx"  # as the Procfile has it
+
 
 @pytest.fixture
 def start(nginx):
@@ -35,7 +37,7 @@ def test_one_process_serves_whatever_web_concurrency_says(project, start):
     dyno = start(project, WEB_CONCURRENCY="4", FORWARDED_ALLOW_IPS="*")
     dyno.wait()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    servers = [line for line in processes.splitlines() if line.strip() == "python server.py"]
+    servers = [line for line in processes.splitlines() if line.strip() == SERVER]
     assert len(servers) == 1
     assert "nginx: master process bin/nginx -p . -c config/nginx.conf" in processes
     # One process: a session's file arrives where the session is. See test_browser.py.
@@ -71,7 +73,12 @@ def test_streamlits_settings_are_taken_from_the_environment(project, start):
         dyno.stop()
 
 
+def break_the_syntax(project):
+    project.write("server.py", "def serve(:\n")
+
+
 FAILURES = {
+    "server.py is no Python": break_the_syntax,
     "app.py is gone": lambda project: (project.path / "app.py").unlink(),
     "Streamlit cannot be imported": lambda project: project.write("streamlit.py", "1 / 0\n"),
     "server.py has a bad setting": lambda project: project.write(
@@ -84,9 +91,17 @@ FAILURES = {
 def test_a_failed_start_ends_the_dyno_at_once(project, start, spoil):
     spoil(project)
     dyno = start(project)
-    assert dyno.wait_for_end(20) == 1
-    assert "Traceback" in dyno.log()
-    assert "start-nginx: app has ended" in dyno.log()
+    assert dyno.wait_for_end(5) != 0
+    reason = dyno.log().strip().splitlines()
+    assert "Traceback" in dyno.log() or "SyntaxError" in reason[-1]
+    assert "start-nginx" not in dyno.log()  # there was nothing to open a door to
+
+
+def test_nothing_waits_for_a_server_that_is_killed_while_it_starts(project, start):
+    """As when memory runs out."""
+    project.write("sitecustomize.py", "import os\nos.kill(os.getpid(), 9)\n")
+    project.write("bin/post_compile", "#!/bin/sh\n")
+    assert start(project).wait_for_end(5) != 0
 
 
 def test_it_ends_within_two_seconds_of_the_failure(project, start):
@@ -108,15 +123,37 @@ def test_it_ends_within_two_seconds_of_the_failure(project, start):
 def test_a_server_that_dies_later_ends_the_dyno(project, start):
     dyno = start(project)
     dyno.wait()
-    subprocess.run(["pkill", "-KILL", "-x", "-f", "python server.py"], check=True)
+    subprocess.run(["pkill", "-KILL", "-x", "-f", SERVER], check=True)
+    assert dyno.wait_for_end(5) != 0
+
+
+def test_an_nginx_that_dies_ends_the_dyno(project, start):
+    dyno = start(project)
+    dyno.wait()
+    subprocess.run(["pkill", "-KILL", "-s", str(dyno.session), "-f", "nginx: master"], check=True)
     assert dyno.wait_for_end(5) == 1
+    last = dyno.log().strip().splitlines()[-1]
+    assert last == "bin/start-nginx has ended: its reason stands above."
+
+
+def test_it_starts_as_well_under_the_buildpacks_script(project, start):
+    """As that script's own documents have it in the Procfile; up to a second slower."""
+    project.write("Procfile", "web: bin/start-nginx python server.py\n")
+    dyno = start(project)
+    dyno.wait()
+    assert requests.get(f"{dyno.url}/_stcore/health", auth=AUTH).text == "ok"
+    dyno.stop()
+    (project.path / "app.py").unlink()
+    dyno = start(project)
+    assert dyno.wait_for_end(5) == 1  # and not after Heroku's 60 s
+    assert "start-nginx: app has ended" in dyno.log()
 
 
 def test_sigterm_ends_it_in_good_time(project, start):
     dyno = start(project)
     dyno.wait()
-    subprocess.run(["pkill", "-TERM", "-x", "-f", "python server.py"], check=True)
-    assert dyno.wait_for_end(10) == 1
+    subprocess.run(["pkill", "-TERM", "-x", "-f", SERVER], check=True)
+    assert dyno.wait_for_end(10) != 0
     assert "Traceback" not in dyno.log()
 
 

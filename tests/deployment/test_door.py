@@ -397,6 +397,7 @@ def bundle(door: Door) -> str:
     return "/" + re.search(r'src="\.?/?(static/js/[^"]+\.js)"', page)[1]
 
 
+ICON = "/favicon.png"
 ANSWERS = {
     "200 page": (200, lambda door: ("/", "GET")),
     "200 health": (200, lambda door: ("/_stcore/health", "GET")),
@@ -405,7 +406,7 @@ ANSWERS = {
     "200 favicon": (200, lambda door: ("/favicon.png", "GET")),
     "206": (206, lambda door: (bundle(door), "GET", "Range: bytes=0-99")),
     "301": (301, lambda door: ("/", "GET")),
-    "304": (304, lambda door: ("/", "GET", f"If-None-Match: {etag(door, '/')}")),
+    "304": (304, lambda door: (ICON, "GET", f"If-None-Match: {etag(door, ICON)}")),
     "304 bundle": (
         304,
         lambda door: (bundle(door), "GET", f"If-None-Match: {etag(door, bundle(door))}"),
@@ -448,15 +449,15 @@ def test_the_bundle_is_kept_by_the_browser_and_by_nobody_else(door):
 
 
 def test_an_answer_with_a_session_in_it_is_kept_by_nobody(door):
-    for path in (bundle(door), "/_stcore/host-config"):
+    for path in ("/favicon.png", "/_stcore/host-config"):
         answer = door.ask(path, "GET", door.password_of())
         assert answer.session
         assert answer.all("Cache-Control") == ["private, no-store"]
 
 
-def test_a_missing_part_of_the_bundle_is_not_kept(door):
-    """Streamlit answers it with the page."""
-    answer = door.ask("/static/js/none.0123abcd.js", session=door.session)
+@pytest.mark.parametrize("path", ["/static/js/none.0123abcd.js", "/static/js/", "/static/"])
+def test_a_missing_part_of_the_bundle_is_not_kept(door, path):
+    answer = door.ask(path, session=door.session)
     assert answer.all("Cache-Control") == ["private, no-store"]
 
 

@@ -68,7 +68,7 @@ def test_bad_users_are_neither_built_nor_started(project, nginx, users, what):
         log = dyno.log()
         assert_told(log, what)
         assert "The door stays shut" in log
-        assert "there is no door" in log
+        assert "bin/start-nginx has ended" in log
         with pytest.raises(requests.ConnectionError):
             requests.get(dyno.url)
     finally:

@@ -23,10 +23,13 @@ ALWAYS = {
     "apps.json",
     "apps/__init__.py",
     "bin/post_compile",
+    "bundle.py",
     "config/new_app.py",
     "config/nginx.conf.erb",
+    "launcher.py",
     "manage.py",
     "menu.py",
+    "page.py",
     "pyproject.toml",
     "requirements-dev.txt",
     "requirements.in",
@@ -103,7 +106,7 @@ def test_each_app_has_a_run_and_can_be_run_alone(project):
 
 
 def test_heroku_is_told_what_to_run(project):
-    assert project.read("Procfile") == "web: bin/start-nginx python server.py\n"
+    assert project.read("Procfile") == "web: python server.py bin/start-nginx\n"
     told = json.loads(project.read("app.json"))
     assert told["name"] == "Data Apps"
     assert told["stack"] == "heroku-24"

@@ -420,7 +420,8 @@ PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 def test_a_build_of_a_project_in_order(project):
     ended = build(project, PATH)
-    assert (ended.returncode, ended.stdout) == IN_ORDER
+    assert ended.returncode == IN_ORDER[0]
+    assert ended.stdout.startswith(IN_ORDER[1])
 
 
 def test_a_build_with_a_bad_line_fails_and_names_it(project):

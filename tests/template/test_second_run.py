@@ -14,8 +14,11 @@ MADE = ["Procfile", "config/nginx.conf.erb", "apps.json", "apps/sales_report.py"
 CODE = [
     "app.py",
     "bin/post_compile",
+    "bundle.py",
+    "launcher.py",
     "manage.py",
     "menu.py",
+    "page.py",
     "server.py",
     "tests/test_apps.py",
     "users.py",

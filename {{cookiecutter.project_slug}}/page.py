@@ -1,0 +1,98 @@
+"""The page that a browser loads first: Streamlit's own, from memory, and with less to wait for.
+
+Streamlit reads its index.html from the disk for each request, in a thread. The browser then asks
+for the server's health and settings before it connects, on an app's address twice. Here it is told
+with the page: one round trip less, or two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+FONT = re.compile(r'<link[^>]*\bas="font"[^>]*>\s*')
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Page:
+    """An ASGI application around Streamlit's: it answers with the page, and passes on the rest.
+
+    Until prepare() has run, it passes on everything.
+    """
+
+    def __init__(self, streamlit: Application, paths: Iterable[str]) -> None:
+        """Take Streamlit's application, and the paths at which its page is asked for."""
+        self.streamlit = streamlit
+        self.paths = frozenset(paths)
+        self._answer: dict[str, list[Message]] = {}
+
+    async def prepare(self) -> None:
+        """Take the page from Streamlit, which has to run by now."""
+        page = (await self._ask("/")).decode()
+        settings = json.loads(await self._ask("/_stcore/host-config"))
+        content = improved(page, settings).encode()
+        start = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", b"text/html; charset=utf-8"),
+                (b"content-length", str(len(content)).encode()),
+                (b"cache-control", b"no-cache"),
+            ],
+        }
+        body = {"type": "http.response.body", "body": content}
+        self._answer = {"GET": [start, body], "HEAD": [start, {**body, "body": b""}]}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.paths:
+            answer = self._answer.get(scope["method"])
+            if answer:
+                for message in answer:
+                    await send(message)
+                return
+        await self.streamlit(scope, receive, send)
+
+    async def _ask(self, path: str) -> bytes:
+        """Return what Streamlit answers to GET."""
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1"}
+        scope |= {"method": "GET", "scheme": "http", "path": path, "raw_path": path.encode()}
+        scope |= {"root_path": "", "query_string": b"", "headers": [], "client": None}
+        request: list[Message] = [{"type": "http.request"}]
+        answer: list[Message] = []
+
+        async def receive() -> Message:
+            # Whoever asks again waits for the end of the connection, which does not come.
+            return request.pop() if request else await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            answer.append(message)
+
+        await self.streamlit({**scope, "server": None}, receive, send)
+        if answer[0]["status"] != 200:
+            raise RuntimeError(f"Streamlit answers {answer[0]['status']} to {path}")
+        return b"".join(message.get("body", b"") for message in answer)
+
+
+def improved(page: str, settings: dict[str, Any]) -> str:
+    """Return Streamlit's page, with the settings in it and its font after its code.
+
+    Where Streamlit has changed so much that neither fits, that is its page as it was.
+
+    Args:
+        page: Streamlit's index.html.
+        settings: what /_stcore/host-config answers. With them and an address Streamlit's code
+            connects at once, and asks for the settings meanwhile.
+    """
+    known = json.dumps(settings).replace("<", "\\u003c")  # nothing in it ends the script
+    script = f"window.__streamlit ??= {{BACKEND_BASE_URL: location.origin, HOST_CONFIG: {known}}}"
+    page = page.replace("<head>", f"<head>\n    <script>{script}</script>", 1)
+    # A browser loads in the page's order. Without the font there is text; without code, nothing.
+    if font := FONT.search(page):
+        page = page.replace(font[0], "", 1).replace("</head>", f"{font[0]}</head>", 1)
+    return page
