@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from users import ROOT, is_user
@@ -115,6 +117,23 @@ def load_menu(root: Path = ROOT) -> list[App]:
     Raises:
         MenuError: with a line for each thing that is wrong.
     """
+    try:
+        stat = (root / "apps.json").stat()
+    except OSError:
+        return _load_menu(root)
+    if time.time_ns() - stat.st_mtime_ns < 2e9:
+        return _load_menu(root)  # a change within the clock's tick would not show
+    return list(_menu_of(root, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _menu_of(root: Path, *_stamp: int) -> list[App]:
+    """Return what was read before, as long as nobody has touched the file."""
+    return _load_menu(root)
+
+
+def _load_menu(root: Path) -> list[App]:
+    """Read and check apps.json, as load_menu() says."""
     entries = read_entries(root)
     faults = [fault for number, entry in enumerate(entries, 1) for fault in _faults(number, entry)]
     if not faults:
