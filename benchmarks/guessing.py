@@ -29,12 +29,7 @@ from pathlib import Path
 import requests
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/deployment")]
-
-from baked import AUTH, PASSWORD, USER  # noqa: E402
-from door import basic  # noqa: E402
-from dyno import Dyno  # noqa: E402
+from sides import AUTH, USER, Dyno, bake, basic
 
 CLIENTS = 32
 
@@ -108,16 +103,10 @@ def main() -> None:
     times: dict[str, dict[str, list[float]]] = {side: {} for side in sides}
     logins: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [sys.executable, "-m", "cookiecutter", "--no-input", ROOT, "-o", folder]
-            + ["project_slug=data-apps", f"auth_user={USER}"],
-            env={**os.environ, "AUTH_PASSWORD": PASSWORD},
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        project = bake(folder, apps=None)
         for side in [*sides] * options.rounds:
             addresses = ",".join(sides[side])
-            with Dyno(Path(folder) / "data-apps", options.nginx) as dyno:
+            with Dyno(project, options.nginx) as dyno:
                 answer = requests.get(dyno.url, auth=AUTH)
                 logins.append(answer.elapsed.total_seconds() * 1000)
                 cookie = answer.headers["Set-Cookie"].split(";")[0]

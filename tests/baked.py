@@ -71,8 +71,8 @@ class BakedProject:
         }
 
     def load(self, name: str) -> ModuleType:
-        """Import a module of the project: menu, users or manage."""
-        for module in ("menu", "manage", "users"):
+        """Import a module of the project that does without Streamlit."""
+        for module in ("bundle", "manage", "menu", "page", "server", "users"):
             sys.modules.pop(module, None)
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(self.path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -33,9 +34,16 @@ class Page:
         self._answer: dict[str, list[Message]] = {}
 
     async def prepare(self) -> None:
-        """Take the page from Streamlit, which has to run by now."""
-        page = (await self._ask("/")).decode()
-        settings = json.loads(await self._ask("/_stcore/host-config"))
+        """Take the page from Streamlit, which has to run by now.
+
+        Where it has none at "/" (server.baseUrlPath), it goes on serving its page itself.
+        """
+        try:
+            page = (await self._ask("/")).decode()
+            settings = json.loads(await self._ask("/_stcore/host-config"))
+        except ValueError as error:
+            print(f"Streamlit serves its page itself: {error}.", file=sys.stderr)
+            return
         content = improved(page, settings).encode()
         start = {
             "type": "http.response.start",
@@ -59,7 +67,11 @@ class Page:
         await self.streamlit(scope, receive, send)
 
     async def _ask(self, path: str) -> bytes:
-        """Return what Streamlit answers to GET."""
+        """Return what Streamlit answers to GET.
+
+        Raises:
+            ValueError: its status is not 200.
+        """
         scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1"}
         scope |= {"method": "GET", "scheme": "http", "path": path, "raw_path": path.encode()}
         scope |= {"root_path": "", "query_string": b"", "headers": [], "client": None}
@@ -75,7 +87,7 @@ class Page:
 
         await self.streamlit({**scope, "server": None}, receive, send)
         if answer[0]["status"] != 200:
-            raise RuntimeError(f"Streamlit answers {answer[0]['status']} to {path}")
+            raise ValueError(f"it answers {answer[0]['status']} to {path}")
         return b"".join(message.get("body", b"") for message in answer)
 
 

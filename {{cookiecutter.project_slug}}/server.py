@@ -36,8 +36,8 @@ def serve(start_nginx: list[str]) -> None:
     from page import Page
 
     class Server(uvicorn.Server):
-        nginx: asyncio.Task[None] | None = None
-        sweeper: asyncio.Task[None] | None = None
+        ended = ""  # why, where it was not by a signal
+        tasks: set[asyncio.Task[None]] = set()
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -46,16 +46,20 @@ def serve(start_nginx: list[str]) -> None:
             await page.prepare()
             # Streamlit runs and the socket is open: the first request will be answered.
             READY.touch()
-            self.sweeper = asyncio.create_task(sweep())
+            self.tasks.add(asyncio.create_task(sweep()))
             if start_nginx:
-                self.nginx = asyncio.create_task(self.run_nginx())
+                self.tasks.add(asyncio.create_task(self.run_nginx()))
 
         async def run_nginx(self) -> None:
             # Under bin/start-nginx this would wait: it looks for READY once a second. Now the file
             # is there at once. The command it wants to look after ends when this process does.
             follow = ["tail", f"--pid={os.getpid()}", "-f", "/dev/null"]
-            process = await asyncio.create_subprocess_exec(*start_nginx, *follow)
-            await process.wait()
+            try:
+                process = await asyncio.create_subprocess_exec(*start_nginx, *follow)
+                await process.wait()
+            except OSError as error:
+                print(error, file=sys.stderr)
+            self.ended = f"{start_nginx[0]} has ended: its reason stands above."
             self.should_exit = True
 
     take_settings()
@@ -94,26 +98,27 @@ def serve(start_nginx: list[str]) -> None:
         )
     )
     server.run()
-    if server.nginx and server.nginx.done():
-        raise SystemExit(f"{start_nginx[0]} has ended: its reason stands above.")
+    if server.ended:
+        raise SystemExit(server.ended)
 
 
 async def sweep() -> None:
     """Keep what has been there for long out of the garbage collector's way.
 
-    Streamlit collects garbage after each run of a script, which takes longer than most scripts do:
-    with pandas imported, there are 300,000 objects to look at. Here they are set aside after each
-    import, so that it looks at what is new; and once a minute they are looked at after all.
+    Streamlit collects garbage after each run of a script. With pandas imported it looks at 300,000
+    objects then, which takes longer than most scripts do. Here they are set aside, so that it
+    looks at what is new; all are looked at after an import, and every ten seconds of use.
     """
-    modules, idle = 0, 0
+    modules, collections, age = 0, 0, 0
     while True:
-        if len(sys.modules) != modules or idle >= 60:
-            modules, idle = len(sys.modules), 0
+        in_use = gc.get_stats()[2]["collections"] != collections
+        if len(sys.modules) != modules or (in_use and age >= 10):
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+            modules, collections, age = len(sys.modules), gc.get_stats()[2]["collections"], 0
         await asyncio.sleep(1)
-        idle += 1
+        age += 1
 
 
 def take_settings() -> None:

@@ -65,10 +65,11 @@ def python_environment(*requirements: Path) -> Path:
 
 def rendered(project: Path, **environment: str) -> subprocess.CompletedProcess:
     """Render a project's configuration with this environment alone, as start-nginx does."""
+    python = python_environment(project / "requirements.txt")
     return subprocess.run(
         ["erb", "config/nginx.conf.erb"],
         cwd=project,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
+        env={"PATH": f"{python}:/usr/local/bin:/usr/bin:/bin", "PORT": "8000", **environment},
         capture_output=True,
         text=True,
     )

@@ -136,6 +136,13 @@ def test_an_nginx_that_dies_ends_the_dyno(project, start):
     assert last == "bin/start-nginx has ended: its reason stands above."
 
 
+def test_without_the_buildpack_it_says_what_is_missing(project, start):
+    project.write("Procfile", "web: python server.py bin/no-such-script\n")
+    dyno = start(project)
+    assert dyno.wait_for_end(5) == 1
+    assert "No such file or directory: 'bin/no-such-script'" in dyno.log()
+
+
 def test_it_starts_as_well_under_the_buildpacks_script(project, start):
     """As that script's own documents have it in the Procfile; up to a second slower."""
     project.write("Procfile", "web: bin/start-nginx python server.py\n")

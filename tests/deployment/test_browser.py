@@ -162,6 +162,33 @@ def test_the_websocket_opens_with_the_cookie_alone(dyno, chromium):
     context.close()
 
 
+def test_a_page_asks_for_nothing_twice(dyno, chromium):
+    """The first visit connects without asking where; the second one loads nothing it has."""
+    context = chromium.new_context(
+        base_url=dyno.url, extra_http_headers={"Authorization": AUTHORIZATION}
+    )
+    for visit in (1, 2):
+        before = dyno.log_with("what came before is written by now", 1)
+        page = context.new_page()
+        page.goto("/sales_report")
+        expect(heading(page, "Sales Report")).to_be_visible()
+        expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+        page.close()
+        log = dyno.log_with("the stream is closed by now", 2)
+        asked = re.findall(r" GET (\S+) ", log.removeprefix(before))
+        assert not [path for path in asked if path.startswith("/sales_report/")]
+        assert len(asked) == len(set(asked))
+        if visit == 2:
+            assert set(asked) <= {
+                "/sales_report",
+                "/_stcore/health",
+                "/_stcore/host-config",
+                "/_stcore/stream",
+                "/favicon.png",
+            }
+    context.close()
+
+
 def test_a_second_user_does_not_see_the_first_ones_apps(dyno, chromium, page):
     page.goto("/private")
     expect(heading(page, "For anna alone")).to_be_visible()
@@ -322,6 +349,25 @@ def visit(dyno, nginx, chromium):
             context.close()
 
     return visit
+
+
+def test_many_apps_are_found_by_their_names(bake, visit):
+    project = bake(apps=", ".join(["Café Sales", *(f"Report {n}" for n in range(25))]))
+    with visit(project) as page:
+        page.goto("/")
+        links = page.get_by_test_id("stMain").get_by_role("link")
+        expect(links).to_have_count(20)
+        expect(page.get_by_text("And 6 more.")).to_be_visible()
+        page.get_by_label("Find an app").fill("ORT 2")
+        page.keyboard.press("Enter")
+        expect(links).to_have_count(6)  # 2, 20 to 24
+        page.get_by_label("Find an app").fill("no such")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("No app is called that.")).to_be_visible()
+        page.get_by_label("Find an app").fill("CAFÉ")
+        page.keyboard.press("Enter")
+        links.get_by_text("Café Sales").click()
+        expect(page.get_by_role("heading", name="Café Sales")).to_be_visible()
 
 
 def test_one_app_alone_opens_at_once(bake, visit):

@@ -1,6 +1,8 @@
 """menu.py of the generated project: what apps.json may say, and what is said of the rest."""
 
 import json
+import os
+import time
 
 import pytest
 
@@ -181,6 +183,60 @@ def test_users_that_are_no_list_of_names(told, users):
         f'apps.json, entry 2: "users" is {users!r}. It is a list of user names, one at least, '
         'like ["anna", "bob"]; without it, everybody sees the app.'
     )
+
+
+@pytest.fixture
+def old_menu(project):
+    """The menu module of a project whose apps.json is a minute old, and a count of its readings."""
+    menu = project.load("menu")
+    readings, read = [], menu.read_entries
+    menu.read_entries = lambda root: readings.append(root) or read(root)
+
+    def write(*entries: dict) -> None:
+        project.write("apps.json", json.dumps(entries))
+        minute_ago = time.time() - 60
+        os.utime(project.path / "apps.json", (minute_ago, minute_ago))
+
+    write(SALES, CHURN)
+    return menu, readings, write
+
+
+def test_what_has_not_changed_is_not_read_again(old_menu):
+    menu, readings, _ = old_menu
+    first = menu.load_menu()
+    first.clear()  # it is the caller's own
+    for _ in range(5):
+        assert [app.name for app in menu.load_menu()] == ["Sales Report", "Churn Explorer"]
+    assert len(readings) == 1
+
+
+def test_a_change_shows_at_once(old_menu):
+    menu, _, write = old_menu
+    menu.load_menu()
+    other = {**CHURN, "name": "Churn Explored"}  # as long, and with the same time
+    write(SALES, other)
+    assert [app.name for app in menu.load_menu()] == ["Sales Report", "Churn Explored"]
+
+
+def test_a_change_in_the_same_tick_of_the_clock_shows(project):
+    menu = project.load("menu")
+    stamp = (project.path / "apps.json").stat().st_mtime_ns
+    for name in ("Churn Explored", "Churn Explorer"):
+        with (project.path / "apps.json").open("r+") as file:
+            file.write(json.dumps([SALES, {**CHURN, "name": name}]))
+            file.truncate()
+        os.utime(project.path / "apps.json", ns=(stamp, stamp))
+        assert menu.load_menu()[1].name == name
+
+
+def test_a_broken_menu_is_told_each_time_until_it_is_mended(old_menu):
+    menu, _, write = old_menu
+    write(SALES, SALES)
+    for _ in range(2):
+        with pytest.raises(menu.MenuError, match="stands in entry 1 already"):
+            menu.load_menu()
+    write(SALES)
+    assert len(menu.load_menu()) == 1
 
 
 def test_a_module_that_is_not_there(project):

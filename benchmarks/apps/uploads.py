@@ -1,0 +1,8 @@
+"""A file uploader that says how much has arrived."""
+
+import streamlit as st
+
+
+def run() -> None:
+    file = st.file_uploader("A file")
+    st.write(f"{file.size} bytes" if file else "No file yet")

@@ -1,0 +1,146 @@
+"""page.py of the generated project, around a stand-in for Streamlit."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+SHELL = """<!DOCTYPE html>
+<html>
+  <head>
+    <link
+      rel="preload"
+      href="./static/media/font.woff2"
+      as="font"
+      crossorigin
+    />
+    <title>Streamlit</title>
+    <script type="module" src="./static/js/index.js"></script>
+  </head>
+  <body></body>
+</html>"""
+SETTINGS = {"allowedOrigins": ["https://a.example"], "useExternalAuthToken": False}
+
+
+class Streamlit:
+    """Answers like Streamlit, and notes what it was asked for."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.asked: list[str] = []
+        self.status = status
+
+    async def __call__(self, scope, receive, send) -> None:
+        self.asked.append(f"{scope.get('method')} {scope.get('path')}")
+        if scope["type"] != "http":
+            return
+        assert (await receive())["type"] == "http.request"
+        text = json.dumps(SETTINGS) if scope["path"] == "/_stcore/host-config" else SHELL
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        for part in (text[:9], text[9:]):
+            await send({"type": "http.response.body", "body": part.encode(), "more_body": True})
+        await send({"type": "http.response.body"})
+
+
+@pytest.fixture(scope="module")
+def module(cookies_session):
+    from baked import BakedProject
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTH_PASSWORD", "correct horse battery")
+        return BakedProject(cookies_session.bake().project_path).load("page")
+
+
+@pytest.fixture
+def streamlit():
+    return Streamlit()
+
+
+@pytest.fixture
+def page(module, streamlit):
+    page = module.Page(streamlit, ["/", "/sales_report", "/売上"])
+    asyncio.run(page.prepare())
+    streamlit.asked.clear()
+    return page
+
+
+def ask(page, path: str = "/", method: str = "GET", kind: str = "http") -> tuple[dict, bytes]:
+    """Return the answer's headers and its body."""
+    answer = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        answer.append(message)
+
+    asyncio.run(page({"type": kind, "path": path, "method": method}, receive, send))
+    body = b"".join(message.get("body", b"") for message in answer)
+    return dict(answer[0]["headers"]) if answer else {}, body
+
+
+@pytest.mark.parametrize("path", ["/", "/sales_report", "/売上"])
+def test_the_page_is_answered_without_streamlit(page, streamlit, path):
+    headers, body = ask(page, path)
+    assert headers[b"content-type"] == b"text/html; charset=utf-8"
+    assert headers[b"content-length"] == str(len(body)).encode()
+    assert b"<title>Streamlit</title>" in body
+    head, nothing = ask(page, path, "HEAD")
+    assert (head, nothing) == (headers, b"")
+    assert not streamlit.asked
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "kind"),
+    [
+        ("/", "POST", "http"),
+        ("/", "OPTIONS", "http"),
+        ("/other", "GET", "http"),
+        ("/sales_report/", "GET", "http"),
+        ("/_stcore/health", "GET", "http"),
+        ("/", "GET", "websocket"),
+    ],
+)
+def test_the_rest_is_streamlits(page, streamlit, path, method, kind):
+    ask(page, path, method, kind)
+    assert streamlit.asked == [f"{method} {path}"]
+
+
+def test_until_it_is_prepared_all_is_streamlits(module, streamlit):
+    ask(module.Page(streamlit, ["/"]))
+    assert streamlit.asked == ["GET /"]
+
+
+def test_where_streamlit_has_no_page_all_stays_its_own(module, capsys):
+    streamlit = Streamlit(404)
+    page = module.Page(streamlit, ["/"])
+    asyncio.run(page.prepare())
+    streamlit.asked.clear()
+    ask(page)
+    assert streamlit.asked == ["GET /"]
+    told = capsys.readouterr().err
+    assert told == "Streamlit serves its page itself: it answers 404 to /.\n"
+
+
+def test_the_browser_is_told_where_streamlit_is(page):
+    script = re.search(r"<head>\s*<script>(.*?)</script>", ask(page)[1].decode())[1]
+    settings = re.fullmatch(r"window\.__streamlit \?\?= \{.*HOST_CONFIG: (.*)\}", script)[1]
+    assert json.loads(settings) == SETTINGS
+    assert "BACKEND_BASE_URL: location.origin" in script
+
+
+def test_the_font_comes_after_the_code(page):
+    body = ask(page)[1].decode()
+    assert body.count("font.woff2") == 1
+    assert body.index("index.js") < body.index('as="font"') < body.index("</head>")
+
+
+def test_nothing_in_the_settings_ends_the_script(module):
+    settings = {"mapboxToken": "</script><script>alert(1)</script>"}
+    page = module.improved(SHELL, settings)
+    assert page.count("</script>") == SHELL.count("</script>") + 1
+
+
+@pytest.mark.parametrize("shell", ["", "<html><body>Another page</body></html>"])
+def test_a_page_that_nothing_fits_stays_as_it_is(module, shell):
+    assert module.improved(shell, SETTINGS) == shell
