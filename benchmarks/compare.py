@@ -249,7 +249,7 @@ def idle(lab: Lab) -> list[Figure]:
             side = stack.enter_context(kind(lab.project, lab.nginx))
             ask(lab.python, "rerun", side, page=APP, runs=20)
             time.sleep(12)  # until what the first runs have left is seen to
-            before = side.memory()
+            before = side.memory(field="Pss_Anon")
             given = {"url": side.url, "headers": side.headers, "page": APP}
             given |= {"sessions": 300, "seconds": 120}
             command = [lab.python / "python", HERE / "clients.py", "idle", json.dumps(given)]
@@ -259,7 +259,7 @@ def idle(lab: Lab) -> list[Figure]:
             holders.append((side, before, holder))
         time.sleep(115)
         for side, before, _ in holders:
-            memory.rounds[side.name].append((side.memory() - before) / 300 / 1000)
+            memory.rounds[side.name].append((side.memory(field="Pss_Anon") - before) / 300 / 1000)
         for side, _, holder in holders:
             lost.rounds[side.name].append(json.loads(holder.communicate()[0])["lost"])
     return [lost, memory]

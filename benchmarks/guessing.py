@@ -27,9 +27,8 @@ import time
 from pathlib import Path
 
 import requests
-from websockets.sync.client import connect
-
 from sides import AUTH, USER, Dyno, bake, basic
+from websockets.sync.client import connect
 
 CLIENTS = 32
 

@@ -352,7 +352,8 @@ def visit(dyno, nginx, chromium):
 
 
 def test_many_apps_are_found_by_their_names(bake, visit):
-    project = bake(apps=", ".join(["Café Sales", *(f"Report {n}" for n in range(25))]))
+    names = ["Café Sales", *(f"Report {number}" for number in range(25))]
+    project = bake(auth_user=USER, apps=", ".join(names))
     with visit(project) as page:
         page.goto("/")
         links = page.get_by_test_id("stMain").get_by_role("link")
