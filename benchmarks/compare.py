@@ -4,8 +4,8 @@
 
 Measures `bare`, `conventional` and `ours` (sides.py) in turns in one run, prints a table with the
 medians, and writes compare.json beside this file: every round of every side, the machine and the
-versions. --readme puts the table into README.md. Ends with status 1 if a limit does not hold.
-Takes a quarter of an hour.
+versions. With --only, the other lines there stay as they are. --readme puts the table that is in
+compare.json into README.md. Ends with status 1 if a limit does not hold. Takes ten minutes or more.
 """
 
 from __future__ import annotations
@@ -269,7 +269,12 @@ def upload(lab: Lab) -> list[Figure]:
     taken = Figure("upload of 150 MB", "s", "1.1 bare", [("bare", 1.1, 0)])
     memory = Figure("the same: peak memory, all processes", "MB", "1.1 bare", [("bare", 1.1, 0)])
     door = Figure("the same: memory that nginx adds", "MB", "20 MB", [("", 0, 20)])
-    for side in lab.up(Bare, Ours):
+    sent = {"page": "uploads", "megabytes": 150}
+    for _ in range(2):
+        for side in lab.up(Bare, Ours):
+            came = ask(lab.python, "upload", side, "/uploads", **sent)
+            taken.rounds[side.name].append(came["seconds"])
+    for side in lab.up(Bare, Ours):  # apart from the time, since watching takes some
         before, peaks, done = side.memory("nginx"), [0], threading.Event()
 
         def watch(side: Side = side, peaks: list = peaks, done: threading.Event = done) -> None:
@@ -279,11 +284,10 @@ def upload(lab: Lab) -> list[Figure]:
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
-            came = ask(lab.python, "upload", side, "/uploads", page="uploads", megabytes=150)
+            ask(lab.python, "upload", side, "/uploads", **sent)
         finally:
             done.set()
             watcher.join()
-        taken.rounds[side.name].append(came["seconds"])
         others = side.memory() - side.memory("python") - side.memory("streamlit")
         memory.rounds[side.name].append((side.peak() + others) / 1e6)
         door.rounds[side.name].append(max(0, max(peaks) - before) / 1e6)
@@ -396,8 +400,12 @@ def main() -> None:
     for figure in figures:
         spread = (f"{n} {min(v):.3g} to {max(v):.3g}" for n, v in figure.rounds.items())
         print(f"{figure.name}: {', '.join(spread)} {figure.unit}", file=sys.stderr)
-    if options.only == list(MEASUREMENTS):
-        (HERE / "compare.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    kept = HERE / "compare.json"
+    if options.only != list(MEASUREMENTS) and kept.exists():
+        renewed = {line["name"]: line for line in result["figures"]}
+        lines = json.loads(kept.read_text("utf-8"))["figures"]
+        result["figures"] = [renewed.get(line["name"], line) for line in lines]
+    kept.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     if options.readme:
         readme = ROOT / "README.md"
         text = PLACE.sub(lambda m: m[1] + table(result) + m[2], readme.read_text("utf-8"))

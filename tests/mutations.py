@@ -179,7 +179,7 @@ MISTAKES = [
         "24",
         "apps shown to nobody in particular",
         swap('user is None and "DYNO" in os.environ', "False"),
-        f"{PROJECT}/app.py",
+        f"{PROJECT}/launcher.py",
     ),
     Mistake(
         "25",
@@ -187,6 +187,12 @@ MISTAKES = [
         swap("or user in self.users", "or user is not None"),
         f"{PROJECT}/menu.py",
     ),
+    Mistake(
+        "26a",
+        "the bundle without a password",
+        swap("      gzip_static on;\n", "      gzip_static on;\n      auth_basic off;\n"),
+    ),
+    Mistake("26b", "refusals that a browser keeps", swap("(?:200|206|304):/", "[0-9]+:/")),
 ]
 
 
