@@ -58,7 +58,7 @@ def serve(start_nginx: list[str]) -> None:
                 process = await asyncio.create_subprocess_exec(*start_nginx, *follow)
                 await process.wait()
             except OSError as error:
-                print(error, file=sys.stderr)
+                print(f"{start_nginx[0]}: {error.strerror}.", file=sys.stderr)
             self.ended = f"{start_nginx[0]} has ended: its reason stands above."
             self.should_exit = True
 

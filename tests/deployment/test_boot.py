@@ -140,7 +140,7 @@ def test_without_the_buildpack_it_says_what_is_missing(project, start):
     project.write("Procfile", "web: python server.py bin/no-such-script\n")
     dyno = start(project)
     assert dyno.wait_for_end(5) == 1
-    assert "No such file or directory: 'bin/no-such-script'" in dyno.log()
+    assert "bin/no-such-script: No such file or directory." in dyno.log()
 
 
 def test_it_starts_as_well_under_the_buildpacks_script(project, start):
