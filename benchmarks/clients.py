@@ -208,11 +208,8 @@ class Session:
 
     async def run(self, ask: BackMsg | None = None, page: str = "") -> float:
         """Run the script as a click does; return the seconds until it has run to its end."""
-        if ask is None:
-            ask = BackMsg()
-            ask.rerun_script.page_name = page
-        elif page:
-            ask.rerun_script.page_name = page
+        ask = ask or BackMsg()
+        ask.rerun_script.page_name = page
         self.elements = []
         begun = time.perf_counter()
         await self.websocket.send(ask.SerializeToString())
@@ -252,8 +249,7 @@ def rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
 
 async def _rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
     session = await Session.open(url, headers)
-    first = await session.run(page=page)
-    elements = len(session.elements)
+    await session.run(page=page)
     slider = next(e.slider for e in session.elements if e.HasField("slider"))
     times = []
     for number in range(runs + 3):
@@ -264,7 +260,7 @@ async def _rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
         times.append(await session.run(ask, page))
         if not re.search(rf"^The (slider at|last) {level}\b", session.text, re.MULTILINE):
             raise RuntimeError(f"the app has not answered: {session.text!r}")
-    return {"first": first, "seconds": times[3:], "elements": elements}
+    return {"seconds": times[3:]}
 
 
 def first_page(url: str, headers: Headers, page: str, visits: int) -> dict:

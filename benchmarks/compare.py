@@ -28,7 +28,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sides import HERE, PASSWORD, ROOT, Bare, Conventional, Ours, Side, ask, bake, streamlit_alone
+import requests
+from sides import (
+    HERE,
+    ROOT,
+    Bare,
+    Conventional,
+    Ours,
+    Side,
+    ask,
+    bake,
+    cookiecutter,
+    streamlit_alone,
+)
 
 APP = "widgets"  # text and ten widgets
 SIDES: tuple[type[Side], ...] = (Bare, Conventional, Ours)
@@ -78,11 +90,11 @@ class Lab:
         self.project = bake(self.folder)
         self.python = streamlit_alone(self.project)
 
-    def up(self, *kinds: type[Side], project: Path | None = None) -> Iterator[Side]:
+    def up(self, *kinds: type[Side]) -> Iterator[Side]:
         """Yield one side after the other, started anew, as often as there are rounds."""
         for _ in range(self.rounds):
             for kind in kinds:
-                with kind(project or self.project, self.nginx) as side:
+                with kind(self.project, self.nginx) as side:
                     yield side
 
 
@@ -125,9 +137,7 @@ def standing(lab: Lab) -> list[Figure]:
     files = Figure("static file", "/s", "10 bare", [("-bare", 10, 0)])
     with ExitStack() as stack:
         sides = [stack.enter_context(kind(lab.project, lab.nginx)) for kind in SIDES]
-        page = subprocess.run(
-            ["curl", "-s", f"{sides[0].url}/"], capture_output=True, text=True, check=True
-        ).stdout
+        page = requests.get(sides[0].url).text
         script = re.search(r'src="\.(/static/js/index[^"]+)"', page)[1]
         for side in sides:  # each app once, so that it is imported
             for app in (APP, "chart"):
@@ -136,8 +146,8 @@ def standing(lab: Lab) -> list[Figure]:
         for _ in range(lab.rounds):
             for side in sides:
                 slow = side.name == "conventional"
-                requests = {"bare": 40, "conventional": 8, "ours": 900}[side.name]
-                answers = ask(lab.python, "kept_alive", side, "/_stcore/health", requests=requests)
+                count = {"bare": 40, "conventional": 8, "ours": 900}[side.name]
+                answers = ask(lab.python, "kept_alive", side, "/_stcore/health", requests=count)
                 kept.rounds[side.name].append(statistics.median(answers["seconds"]) * 1000)
                 runs = ask(lab.python, "rerun", side, page=APP, runs=40 if slow else 150)["seconds"]
                 middle.rounds[side.name].append(statistics.median(runs) * 1000)
@@ -309,13 +319,7 @@ def baking(lab: Lab) -> list[Figure]:
     for number in range(lab.rounds * 2):
         for column, template in (("bare", without), ("ours", ROOT)):
             begun = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-m", "cookiecutter", "--no-input", template]
-                + ["-o", lab.folder / f"baked-{column}-{number}"],
-                env={**os.environ, "AUTH_PASSWORD": PASSWORD},
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
+            cookiecutter(template, lab.folder / f"baked-{column}-{number}")
             figure.rounds[column].append(time.perf_counter() - begun)
     return [figure]
 
@@ -402,9 +406,8 @@ def main() -> None:
         print(f"{figure.name}: {', '.join(spread)} {figure.unit}", file=sys.stderr)
     kept = HERE / "compare.json"
     if options.only != list(MEASUREMENTS) and kept.exists():
-        renewed = {line["name"]: line for line in result["figures"]}
-        lines = json.loads(kept.read_text("utf-8"))["figures"]
-        result["figures"] = [renewed.get(line["name"], line) for line in lines]
+        lines = json.loads(kept.read_text("utf-8"))["figures"] + result["figures"]
+        result["figures"] = list({line["name"]: line for line in lines}.values())
     kept.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     if options.readme:
         readme = ROOT / "README.md"

@@ -36,15 +36,19 @@ SECRET = "a session secret of more than 32 characters"
 PASSWORD_HEADER = {"Authorization": credentials(":".join(AUTH))}
 
 
-def bake(folder: Path | str, slug: str = "data-apps", apps: Path | None = HERE / "apps") -> Path:
-    """Make a project in the folder, with the apps of a folder added to its menu; return its path."""
+def cookiecutter(template: Path, folder: Path | str, *answers: str) -> None:
+    """Run cookiecutter in a process of its own."""
     subprocess.run(
-        [sys.executable, "-m", "cookiecutter", "--no-input", ROOT, "-o", folder]
-        + [f"project_slug={slug}", f"auth_user={USER}"],
+        [sys.executable, "-m", "cookiecutter", "--no-input", template, "-o", folder, *answers],
         env={**os.environ, "AUTH_PASSWORD": PASSWORD},
         stdout=subprocess.DEVNULL,
         check=True,
     )
+
+
+def bake(folder: Path | str, slug: str = "data-apps", apps: Path | None = HERE / "apps") -> Path:
+    """Make a project in the folder, with the apps of a folder added to its menu; return its path."""
+    cookiecutter(ROOT, folder, f"project_slug={slug}", f"auth_user={USER}")
     project = BakedProject(Path(folder) / slug)
     for source in sorted(apps.glob("*.py")) if apps else ():
         shutil.copy(source, project.path / "apps")
@@ -145,18 +149,16 @@ class Bare(Side):
     def __init__(self, project: Path, nginx: str) -> None:
         self.project = project
         self.python = streamlit_alone(project)
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def command(self) -> str:
-        return (
-            f"{self.python}/streamlit run app.py --server.headless true --server.port {self.port}"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.command = (
+            f"{self.python}/streamlit run app.py --server.headless true --server.port {port}"
         )
 
     def start(self) -> None:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            ["bash", "-c", self.command()],
+            ["bash", "-c", self.command],
             cwd=self.project,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -175,8 +177,8 @@ class Conventional(Bare):
 
     def __init__(self, project: Path, nginx: str) -> None:
         super().__init__(project, nginx)
-        self.nginx, self.inner, self.port = nginx, self.port, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        inner, port = self.url, free_port()
+        self.url = f"http://127.0.0.1:{port}"
         self.home = Path(tempfile.mkdtemp())
         self.home.chmod(0o755)
         shutil.copy(project / ".htpasswd", self.home)
@@ -185,20 +187,16 @@ class Conventional(Bare):
         (self.home / "nginx.conf").write_text(
             template.substitute(
                 home=self.home,
-                port=self.port,
-                inner=self.inner,
+                port=port,
+                inner=inner,
                 user=pwd.getpwuid(os.geteuid()).pw_name,
             )
         )
-
-    def command(self) -> str:
-        port, self.port = self.port, self.inner
-        streamlit, self.port = super().command(), port
-        return f"{streamlit} & sleep 10; {self.nginx} -p {self.home} -c {self.home}/nginx.conf"
+        self.command += f" & sleep 10; {nginx} -p {self.home} -c {self.home}/nginx.conf"
 
     def stop(self) -> None:
         super().stop()
-        shutil.rmtree(self.home / "temp", ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class Ours(Side):

@@ -30,8 +30,8 @@ def visit_twice(chromium: Browser, side: Side, path: str) -> list[dict[str, floa
     """Open a page in a new browser, then once more in a new tab.
 
     Returns:
-        For each of the two visits the seconds to the app's first element, the bytes that came
-        over the network, WebSocket included, and how many requests there were.
+        For each of the two visits the seconds to the app's first element, and the bytes that
+        came over the network, WebSocket included.
     """
     context = chromium.new_context(viewport=PHONE)
     if side.headers:
@@ -50,8 +50,6 @@ def _visit(context: BrowserContext, url: str) -> dict[str, float]:
     page = context.new_page()
     network = _throttled(context, page)
     sizes: list[float] = []
-    requested: list[str] = []
-    network.on("Network.requestWillBeSent", lambda event: requested.append(event["requestId"]))
     network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
     # Streamlit's messages are binary, which CDP gives as base64.
     network.on(
@@ -65,7 +63,7 @@ def _visit(context: BrowserContext, url: str) -> dict[str, float]:
     seconds = time.monotonic() - begun
     page.wait_for_timeout(4000)  # fonts and the favicon come last
     page.close()
-    return {"seconds": seconds, "bytes": sum(sizes), "requests": len(requested)}
+    return {"seconds": seconds, "bytes": sum(sizes)}
 
 
 def _throttled(context: BrowserContext, page: Page):

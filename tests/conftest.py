@@ -88,10 +88,15 @@ def refused(try_to_bake, capfd):
 
 
 @pytest.fixture(scope="session")
-def project_code(cookies_session) -> tuple[ModuleType, ModuleType]:
-    """menu.py and manage.py of a project, imported once for the tests of their functions."""
+def code(cookies_session) -> BakedProject:
+    """A project for the tests of its functions: whoever has it leaves its files as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTH_PASSWORD", PASSWORD)
-        project = BakedProject(cookies_session.bake().project_path)
-    manage = project.load("manage")
+        return BakedProject(cookies_session.bake().project_path)
+
+
+@pytest.fixture(scope="session")
+def project_code(code) -> tuple[ModuleType, ModuleType]:
+    """menu.py and manage.py, imported once."""
+    manage = code.load("manage")
     return sys.modules["menu"], manage

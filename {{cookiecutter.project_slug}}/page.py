@@ -74,7 +74,8 @@ class Page:
         """
         scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1"}
         scope |= {"method": "GET", "scheme": "http", "path": path, "raw_path": path.encode()}
-        scope |= {"root_path": "", "query_string": b"", "headers": [], "client": None}
+        scope |= {"root_path": "", "query_string": b"", "headers": []}
+        scope |= {"client": None, "server": None}
         request: list[Message] = [{"type": "http.request"}]
         answer: list[Message] = []
 
@@ -85,7 +86,7 @@ class Page:
         async def send(message: Message) -> None:
             answer.append(message)
 
-        await self.streamlit({**scope, "server": None}, receive, send)
+        await self.streamlit(scope, receive, send)
         if answer[0]["status"] != 200:
             raise ValueError(f"it answers {answer[0]['status']} to {path}")
         return b"".join(message.get("body", b"") for message in answer)

@@ -186,6 +186,14 @@ class Dyno:
         """The number of the session that all its processes are in, as ps(1) calls it."""
         return self._process.pid
 
+    @property
+    def server(self) -> int:
+        """The number of the process that serves Streamlit."""
+        command = ["ps", "-s", str(self.session), "-o", "pid=,args="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        [server] = [line for line in listed.splitlines() if "python server.py" in line]
+        return int(server.split()[0])
+
     def log(self) -> str:
         """Return all that the dyno has written to its log."""
         return self._log.read_text("utf-8", "replace")

@@ -73,12 +73,8 @@ def test_streamlits_settings_are_taken_from_the_environment(project, start):
         dyno.stop()
 
 
-def break_the_syntax(project):
-    project.write("server.py", "def serve(:\n")
-
-
 FAILURES = {
-    "server.py is no Python": break_the_syntax,
+    "server.py is no Python": lambda project: project.write("server.py", "def serve(:\n"),
     "app.py is gone": lambda project: (project.path / "app.py").unlink(),
     "Streamlit cannot be imported": lambda project: project.write("streamlit.py", "1 / 0\n"),
     "server.py has a bad setting": lambda project: project.write(

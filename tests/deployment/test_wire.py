@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-import re
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import requests
 from baked import AUTH, PASSWORD, USER
 from door import Answer, Door, basic
 from dyno import Dyno, python_environment, rendered
+from test_door import bundle
 
 GZIP = "Accept-Encoding: gzip, deflate, br"
 VIA = "Via: 1.1 heroku-router"  # for which nginx alone would compress nothing
@@ -34,9 +33,7 @@ def static(baked) -> Path:
 
 @pytest.fixture
 def script(door) -> str:
-    """The path of Streamlit's script, as its page names it."""
-    page = door.ask("/", session=door.session).body.decode()
-    return "/" + re.search(r'src="\./(static/js/[^"]+)"', page)[1]
+    return bundle(door)
 
 
 def plain(answer: Answer) -> bytes:
@@ -50,13 +47,9 @@ def plain(answer: Answer) -> bytes:
 @pytest.fixture
 def without_streamlit(dyno):
     """Stop Streamlit's process for a test: whoever answers, it is not Streamlit."""
-    listed = subprocess.run(
-        ["ps", "-s", str(dyno.session), "-o", "pid=,args="], capture_output=True, text=True
-    ).stdout
-    server = next(int(line.split()[0]) for line in listed.splitlines() if "server.py" in line)
-    os.kill(server, signal.SIGSTOP)
+    os.kill(dyno.server, signal.SIGSTOP)
     yield
-    os.kill(server, signal.SIGCONT)
+    os.kill(dyno.server, signal.SIGCONT)
 
 
 def test_the_bundle_comes_from_the_disk_and_compressed(door, static, script, without_streamlit):
@@ -117,11 +110,7 @@ def test_a_page_is_the_same_by_each_way(door):
 
 
 def test_the_quick_parts_are_in_use(dyno):
-    listed = subprocess.run(
-        ["ps", "-s", str(dyno.session), "-o", "pid=,args="], capture_output=True, text=True
-    ).stdout
-    [server] = [line.split()[0] for line in listed.splitlines() if "python server.py" in line]
-    mapped = Path(f"/proc/{server}/maps").read_text()
+    mapped = Path(f"/proc/{dyno.server}/maps").read_text()
     assert "uvloop" in mapped
     assert "httptools" in mapped
 
@@ -150,9 +139,7 @@ def test_where_the_bundle_is_elsewhere_streamlit_serves_it(baked, dyno, nginx):
     path = f"{shims}:{python}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     with Dyno(baked.path, nginx, PATH=path) as elsewhere:
         door = Door(elsewhere.url, {USER: PASSWORD}, router=True)
-        page = door.ask("/", session=door.session).body.decode()
-        script = "/" + re.search(r'src="\./(static/js/[^"]+)"', page)[1]
-        answer = door.ask(script, "GET", GZIP, session=door.session)
+        answer = door.ask(bundle(door), "GET", GZIP, session=door.session)
         assert len(plain(answer)) > 100_000
         assert answer.all("Cache-Control") == ["private, max-age=31536000, immutable"]
     shutil.rmtree(shims)

@@ -9,8 +9,8 @@ TEXT = "const answer = 42;\n" * 200
 
 
 @pytest.fixture
-def bundle(bake):
-    return bake().load("bundle")
+def bundle(code):
+    return code.load("bundle")
 
 
 @pytest.fixture

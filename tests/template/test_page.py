@@ -43,12 +43,8 @@ class Streamlit:
 
 
 @pytest.fixture(scope="module")
-def module(cookies_session):
-    from baked import BakedProject
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH_PASSWORD", "correct horse battery")
-        return BakedProject(cookies_session.bake().project_path).load("page")
+def module(code):
+    return code.load("page")
 
 
 @pytest.fixture

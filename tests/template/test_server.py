@@ -15,10 +15,9 @@ class Thing:
 
 
 @pytest.fixture
-def seconds(bake, monkeypatch):
+def seconds(code, monkeypatch):
     """Let the sweeper's clock run: a function that is called each second, until it is True."""
-    server = bake().load("server")
-    monkeypatch.setattr(gc, "collect", gc.collect)
+    server = code.load("server")
 
     def run(each_second) -> int:
         passed = 0
