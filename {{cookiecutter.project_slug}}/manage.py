@@ -31,6 +31,7 @@ from menu import (
 )
 from users import USER_RULE, UsersError, is_user, load_users, split_lines
 
+TEMPLATE_VERSION = "2026.11.0"  # of the template that wrote this file
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
 
 # bcrypt takes 72 bytes at most. Cost 12 is 180 ms for us and for whoever guesses.
@@ -283,6 +284,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
+@click.version_option(TEMPLATE_VERSION, message="Made by streamlit-heroku %(version)s")
 def cli() -> None:
     """Look after the apps and the users of this project."""
 
