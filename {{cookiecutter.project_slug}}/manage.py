@@ -31,7 +31,7 @@ from menu import (
 )
 from users import USER_RULE, UsersError, is_user, load_users, split_lines
 
-TEMPLATE_VERSION = "2026.11.0"  # of the template that wrote this file
+TEMPLATE_VERSION = "2026.11.1"  # of the template that wrote this file
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
 
 # bcrypt takes 72 bytes at most. Cost 12 is 180 ms for us and for whoever guesses.
