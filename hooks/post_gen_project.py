@@ -19,7 +19,7 @@ from pathlib import Path
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 STAGE = Path("_hook")
 RENDERED = [Path(name) for name in [*ANSWERS["_kept"], *ANSWERS["_renewed"]]]
-FOLDERS = sorted({path.parent for path in RENDERED} - {Path()} | {Path("apps")})
+FOLDERS = sorted({Path("apps"), *(folder for path in RENDERED for folder in path.parents)})
 UNDO = Path(".undo")  # pre_gen_project.py put aside there what was in the folder before
 
 # manage.py and menu.py of the project that is being made.
@@ -85,7 +85,7 @@ class Changes:
             elif not path.exists() or saved.read_bytes() != path.read_bytes():
                 shutil.copy2(saved, path)
         shutil.rmtree(STAGE, ignore_errors=True)
-        for folder in FOLDERS:
+        for folder in reversed(FOLDERS):  # what is inside first
             if not (UNDO / folder).exists():
                 with suppress(OSError):  # somebody else's file may be in it by now
                     os.rmdir(folder)
@@ -144,7 +144,7 @@ def tell(password, kept):
     if kept:
         print("\nYours, and left as they are:", *kept, sep="\n    ")
         print("Another app: python manage.py add-app NAME")
-    beside = [path for folder in (Path(), *FOLDERS) for path in folder.glob("*.*")]
+    beside = [path for folder in FOLDERS for path in folder.glob("*.*")]
     beside = [path for path in beside if path.suffix in (".new", ".old")]
     if beside:
         print("\nOther versions, to compare and delete:", *sorted(beside), sep="\n    ")

@@ -20,6 +20,7 @@ ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 # cookiecutter overwrites these where they are there already: they are put aside until the end.
 RENDERED = [Path(name) for name in [*ANSWERS["_kept"], *ANSWERS["_renewed"]]]
+FOLDERS = sorted({Path("apps"), *(folder for path in RENDERED for folder in path.parents)})
 UNDO = Path(".undo")
 STAGE = Path("_hook")  # where post_gen_project.py makes the rest
 
@@ -138,7 +139,7 @@ def wrong_surroundings():
             yield f"{path} is in the way: it is no file of its own. Move it aside."
         elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
             yield f"{path} cannot be read and written by you. Mend that: chmod u+rw {path}"
-    for folder in {path.parent for path in RENDERED} | {Path("apps")}:
+    for folder in FOLDERS:
         if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK)):
             yield f"{folder} is in the way: it is no folder that you may write into."
 
@@ -149,13 +150,12 @@ def put_aside():
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
+        for folder in FOLDERS:
+            if folder.is_dir():
+                (part / folder).mkdir(exist_ok=True)
         for path in RENDERED:
-            if path.parent.is_dir():
-                (part / path.parent).mkdir(exist_ok=True)
             if path.is_file():
                 shutil.copy2(path, part / path)
-        if Path("apps").is_dir():
-            (part / "apps").mkdir()
         part.rename(UNDO)
     except BaseException:
         shutil.rmtree(part)

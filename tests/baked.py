@@ -1,9 +1,10 @@
-"""A baked project, and the answers that more than one test gives."""
+"""A baked project, the answers that more than one test gives, and git."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 USER = "anna.b"
 PASSWORD = "correct horse battery"
 AUTH = (USER, PASSWORD)
+
+# A whole set of answers, and the same for a command line.
+ANSWERS = {
+    "app_name": "Data Apps",
+    "project_slug": "data-apps",
+    "auth_user": USER,
+    "apps": "Sales Report, Café",
+    "password_source": "generate",
+}
+GIVEN = [f"{name}={answer}" for name, answer in ANSWERS.items()]
 
 # Whatever is in an answer, it is data. Each of these is a legal name.
 NASTY = {
@@ -77,3 +88,30 @@ class BakedProject:
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(self.path)
             return importlib.import_module(name)
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file of a project but the two that differ from run to run."""
+    return {
+        file.relative_to(path).as_posix(): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file()
+        and file.name not in (".htpasswd", ".cruft.json")
+        and ".git" not in file.relative_to(path).parts
+    }
+
+
+def git(*arguments: object, cwd: Path = ROOT) -> str:
+    """Run git as somebody, and return what it prints."""
+    somebody = ["-c", "user.name=Anna", "-c", "user.email=anna@example.com"]
+    command = ["git", *somebody, *arguments]
+    ended = subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True)
+    return ended.stdout.strip()
+
+
+def commit(repository: Path, message: str) -> None:
+    """Commit all that is in a folder, which becomes a repository if it is none."""
+    if not (repository / ".git").exists():
+        git("init", "-q", "-b", "main", cwd=repository)
+    git("add", "-A", cwd=repository)
+    git("commit", "-q", "--allow-empty", "-m", message, cwd=repository)

@@ -11,6 +11,7 @@ import pytest
 from baked import PASSWORD, ROOT
 
 ALWAYS = {
+    ".github/dependabot.yml",
     ".gitignore",
     ".htpasswd",
     ".python-version",
@@ -68,8 +69,8 @@ def test_every_file_is_kept_or_renewed_by_a_second_run(project):
     made_by_the_hook = {"Procfile", "config/nginx.conf.erb", ".htpasswd", "apps.json"}
     rendered = {name for name in project.files if not name.startswith("apps/")} - made_by_the_hook
     assert sorted(questions["_kept"] + questions["_renewed"]) == sorted(rendered)
-    folders = {name.rpartition("/")[0] for name in project.files} - {""}
-    assert {name.rpartition("/")[0] for name in rendered} | {"apps"} == folders | {""}
+    folders = {name.rpartition("/")[0] for name in project.files}
+    assert {name.rpartition("/")[0] for name in rendered} | {"apps"} == folders
 
 
 def test_text_ends_its_lines_as_unix_does(project):

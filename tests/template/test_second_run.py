@@ -1,6 +1,7 @@
 """cookiecutter once more over a folder that is there: what is the user's stays."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ CODE = [
 ]
 MINE = [
     *MADE,
+    ".github/dependabot.yml",
     ".gitignore",
     ".slugignore",
     ".python-version",
@@ -281,3 +283,30 @@ def test_what_cannot_be_told_is_not_done(project):
         )
     assert ended.returncode != 0
     assert project.files == before
+
+
+def test_a_folder_in_a_folder_is_put_back_too(template, tmp_path, monkeypatch, capfd):
+    """A fork may have files deeper down than this template has."""
+    deep = "deep/down/file.txt"
+    source = BakedProject(template)
+    source.change("cookiecutter.json", '"_kept": [', f'"_kept": [\n    "{deep}",')
+    (template / "{{cookiecutter.project_slug}}/deep/down").mkdir(parents=True)
+    source.write(f"{{{{cookiecutter.project_slug}}}}/{deep}", "ours\n")
+    monkeypatch.setenv("AUTH_PASSWORD", PASSWORD)
+    command = [sys.executable, "-m", "cookiecutter", "-f", "--no-input", template]
+    command += ["-o", tmp_path, "project_slug=data-apps"]
+    project = BakedProject(tmp_path / "data-apps")
+    subprocess.run(command, check=True)
+    assert project.read(deep) == "ours\n"
+
+    project.write(deep, "mine\n")
+    subprocess.run(command, check=True)
+    assert project.read(deep) == "mine\n"
+    assert project.read(f"{deep}.new") == "ours\n"
+    assert f"    {deep}.new\n" in capfd.readouterr().out
+
+    shutil.rmtree(project.path / "deep")
+    (project.path / "Procfile.new").mkdir()  # the hook fails when it comes to this
+    project.write("Procfile", "mine\n")
+    assert subprocess.run(command).returncode != 0
+    assert not (project.path / "deep").exists()

@@ -9,77 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from baked import PASSWORD, ROOT
-
-ANSWERS = {
-    "app_name": "Data Apps",
-    "project_slug": "data-apps",
-    "auth_user": "anna.b",
-    "apps": "Sales Report, Café",
-    "password_source": "generate",
-}
-GIVEN = [f"{name}={answer}" for name, answer in ANSWERS.items()]
-GIT = ["git", "-c", "user.name=Anna", "-c", "user.email=anna@example.com"]
-
-
-def tree(path: Path) -> dict[str, bytes]:
-    """Every file but the two that differ from run to run."""
-    return {
-        file.relative_to(path).as_posix(): file.read_bytes()
-        for file in path.rglob("*")
-        if file.is_file()
-        and file.name not in (".htpasswd", ".cruft.json")
-        and ".git" not in file.relative_to(path).parts
-    }
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a Python module in tmp_path, with a home of its own and no terminal."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AUTH_PASSWORD", PASSWORD)
-    monkeypatch.delenv("COOKIECUTTER_CONFIG", raising=False)
-    # A repository in a temp folder is no danger here; newer gits ask.
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "*")
-
-    def run(*command: object, cwd: Path = tmp_path) -> subprocess.CompletedProcess:
-        ended = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", *command],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended
-
-    return run
-
-
-@pytest.fixture
-def template(tmp_path):
-    """The template as a git repository of its own, with a commit of what is here now."""
-    repository = tmp_path / "template"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, repository / name)
-    commit(repository, "init")
-    return repository
-
-
-def commit(repository: Path, message: str) -> None:
-    for step in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", message]):
-        subprocess.run([*GIT, *step], cwd=repository, check=True)
+from baked import ANSWERS, GIVEN, PASSWORD, ROOT, commit, tree
 
 
 @pytest.fixture
