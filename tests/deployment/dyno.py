@@ -45,8 +45,10 @@ def free_port() -> int:
 
 
 def python_environment(*requirements: Path) -> Path:
-    """Return the bin/ of an environment with the requirements installed, made once per content."""
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()[:12]
+    """Return the bin/ of an environment with the requirements installed, made once for them."""
+    lines = [line for path in requirements for line in path.read_text("utf-8").splitlines()]
+    wanted = [line for line in lines if line and not line.lstrip().startswith("#")]
+    key = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:12]
     home = Path(tempfile.gettempdir()) / f"streamlit-heroku-{os.geteuid()}-{key}"
     home.mkdir(mode=0o755, exist_ok=True)
     if home.stat().st_uid != os.geteuid():
