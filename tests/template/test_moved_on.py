@@ -33,17 +33,22 @@ def is_before_sessions(revision: str) -> bool:
 STARTS = {"the version before": is_earlier_version, "before sessions": is_before_sessions}
 
 
-@pytest.fixture(params=STARTS.values(), ids=STARTS.keys())
-def start(request) -> str:
-    """The commit that the project is made from."""
+@pytest.fixture
+def history() -> list[str]:
+    """This repository's commits, the newest first. Skips the test where a clone has not all of them."""
     if git("rev-parse", "--is-shallow-repository") == "true":
         pytest.skip("this clone has no history to move on from: git fetch --unshallow")
-    commits = git("log", "--format=%H").split()
-    return next(filter(request.param, commits), commits[-1])
+    return git("log", "--format=%H").split()
+
+
+@pytest.fixture(params=STARTS.values(), ids=STARTS.keys())
+def start(request, history) -> str:
+    """The commit that the project is made from."""
+    return next(filter(request.param, history), history[-1])
 
 
 @pytest.fixture
-def template(template) -> Path:
+def template(template, history) -> Path:
     """The template's repository with its history, and what is here now on top."""
     git("fetch", "-q", ROOT, "HEAD", cwd=template)
     git("reset", "-q", "--soft", "FETCH_HEAD", cwd=template)
