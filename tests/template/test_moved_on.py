@@ -157,7 +157,7 @@ def test_cruft_update(run, template, fresh, tmp_path, monkeypatch, start):
 
 def test_cookiecutter_once_more(run, template, fresh, tmp_path, monkeypatch, start):
     out = ("-o", tmp_path / "old")
-    run("cookiecutter", "--no-input", f"file://{template}", "--checkout", start, *out, *GIVEN)
+    run("cookiecutter", "--no-input", f"git+file://{template}", "--checkout", start, *out, *GIVEN)
     project = BakedProject(tmp_path / "old/data-apps")
     change(project, run, monkeypatch)
     before = tree(project.path)
