@@ -1,27 +1,27 @@
 """The launcher: shows the menu that apps.json describes and runs the app that is open.
 
-It reads apps.json on each click, and imports no app but the one that is open: a broken one breaks
-itself alone, and a hundred cost what one costs.
+It imports no app but the one that is open: a broken one breaks itself alone, and a hundred cost
+what one costs.
 """
 
 import os
+from collections.abc import Callable
 from copy import copy
 from functools import cached_property, lru_cache, partial
+from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 
-from menu import App, MenuError, app_name, load_menu, plain, same_name
+from hub import show_failure, show_fault, show_hub, show_lost, user_name
+from menu import ICON, App, MenuError, app_name, load_menu, plain
 from users import USER_HEADER
-
-# Each link takes as long as a widget. With more apps than this, they are found by their names.
-MOST_LINKS = 20
 
 
 def main() -> None:
     """Show the user's menu, and the page that the browser's address names."""
     title = app_name()
-    st.set_page_config(page_title=title)
-    user = st.context.headers.get(USER_HEADER)
+    st.set_page_config(page_title=title, page_icon=ICON if ICON.is_file() else None)
+    user = user_name()
     if user is None and "DYNO" in os.environ:
         show_fault(
             "Nobody is logged in",
@@ -38,13 +38,18 @@ def main() -> None:
         show_fault("There is no app for you yet", whom)
         return
 
-    page = st.navigation({title: pages_of(title, *apps)})
+    pages = pages_of(title, *apps)
+    sections: dict[str, list[st.Page]] = {title: []}
+    for page in [*pages, *lost_page(pages)]:
+        sections.setdefault(page.section or title, []).append(page)
     # run() notes in the page that it has run, and other browsers have the same pages.
-    copy(page).run()
+    copy(st.navigation(sections)).run()
 
 
 class Page(st.Page):
-    """A page that works out its hash once. Streamlit asks each page for it three times a click."""
+    """A page that knows its section, and works out its hash once: Streamlit asks three times."""
+
+    section = ""
 
     @cached_property
     def _script_hash(self) -> str:
@@ -53,48 +58,54 @@ class Page(st.Page):
 
 @lru_cache(maxsize=256)
 def pages_of(title: str, *apps: App) -> list[Page]:
-    """Return the pages of these apps, and a first one. Made once, for whoever may see them."""
-    pages = [page_of(app, title) for app in apps]
+    """Return the first page and those of the apps. Made once, for whoever may see these."""
+
+    def back() -> None:
+        show_way_back(first)
+
+    pages = {app: page_of(app, title, back) for app in apps}
     if len(pages) == 1:
         # One app alone opens at once, at "/" as well as at its own address.
-        first = page_of(apps[0], title, url_path="", default=True)
-        return [first, page_of(apps[0], title, visibility="hidden")]
-    links = partial(show_apps, title, dict(zip(apps, pages, strict=True)))
-    return [Page(links, title="All apps", url_path="", default=True), *pages]
+        first = page_of(apps[0], title, back, url_path="", default=True)
+        return [first, page_of(apps[0], title, back, visibility="hidden")]
+    draw = partial(show_hub, title, pages)
+    first = Page(draw, title="All apps", icon=":material/apps:", url_path="", default=True)
+    return [first, *pages.values()]
 
 
-def page_of(app: App, title: str, **options: object) -> Page:
+def page_of(app: App, title: str, back: Callable[[], None], **options: object) -> Page:
     """Return the app's page: its name in the menu, its address, and how to draw it."""
 
     def draw() -> None:
         st.set_page_config(page_title=f"{app.name} · {title}")
+        if not app.icon.startswith(":"):  # Streamlit draws the others black, on any browser's tab
+            st.set_page_config(page_icon=app.icon or None)
         try:
             app.load()()
         except MenuError as error:
-            show_fault("This app needs mending", error)
+            show_fault("This app needs mending", error, back)
         except SystemExit:
             # It would end Streamlit's thread and leave the page waiting.
-            show_fault("This app ended itself", f"{app.module} called exit(). Use st.stop().")
+            why = f"{app.module} called exit(). Use st.stop()."
+            show_fault("This app ended itself", why, back)
+        except Exception as error:
+            show_failure(app, error, back)
 
-    return Page(draw, title=plain(app.name), **{"url_path": app.url_path, **options})
-
-
-def show_apps(title: str, pages: dict[App, Page]) -> None:
-    """Draw the first page: a link to each app, or to the first of them and a way to find the rest."""
-    st.title(plain(title), anchor=False)
-    found = list(pages)
-    if len(found) > MOST_LINKS:
-        words = same_name(st.text_input("Find an app", placeholder="A part of its name"))
-        found = [app for app in pages if words in same_name(app.name)]
-    for app in found[:MOST_LINKS]:
-        st.page_link(pages[app])
-    if len(found) > MOST_LINKS:
-        st.caption(f"And {len(found) - MOST_LINKS} more.")
-    elif not found:
-        st.caption("No app is called that.")
+    page = Page(draw, title=plain(app.name), icon=app.icon, **{"url_path": app.url_path, **options})
+    page.section = app.section
+    return page
 
 
-def show_fault(heading: str, error: MenuError | str) -> None:
-    """Draw what is wrong as plain text, so that no character of it is taken for Markdown."""
-    st.error(heading, icon=":material/build:")
-    st.code(str(error), language=None, wrap_lines=True)
+def lost_page(pages: list[Page]) -> list[Page]:
+    """Return a page for the browser's address where none of these has it."""
+    path = unquote(urlsplit(st.context.url or "").path).strip("/")
+    end = path.rpartition("/")[2]  # Streamlit goes by that alone
+    if not end or any(page.url_path == end for page in pages):
+        return []
+    draw = partial(show_lost, path, partial(show_way_back, pages[0]))
+    return [Page(draw, title="Not found", url_path=end, visibility="hidden")]
+
+
+def show_way_back(first: Page) -> None:
+    """Draw a link to the first page."""
+    st.page_link(first, icon=":material/arrow_back:")

@@ -1,4 +1,4 @@
-"""The commands of day two: passwd, add-app, check. `python manage.py` alone lists them.
+"""The commands of day two: users, apps, check, deploy. `python manage.py` alone lists them.
 
 The template's hook calls the same functions when it makes the project.
 """
@@ -29,7 +29,7 @@ from menu import (
     read_entries,
     same_name,
 )
-from users import USER_RULE, UsersError, is_user, load_users, split_lines
+from users import NO_USER, USER_RULE, UsersError, is_user, load_users, split_lines
 
 TEMPLATE_VERSION = "2026.11.1"  # of the template that wrote this file
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
@@ -43,6 +43,8 @@ SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 
 # 32 characters that nobody takes for one another: 5 bits each.
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+NEXT_DEPLOY = "the next deploy on: python manage.py deploy"
 
 # Windows keeps these for devices, whatever comes after the dot.
 DEVICES = {
@@ -118,14 +120,7 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
 
     check_user(user)
     check_password(password)
-    path = root / ".htpasswd"
-    try:
-        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
-    except UnicodeDecodeError:
-        raise Refused(".htpasswd is not UTF-8 text. Save it as UTF-8, or write it anew.") from None
-    except OSError as error:
-        raise Refused(f".htpasswd cannot be read: {error.strerror}.") from None
-    lines = split_lines(text.rstrip("\r\n")) if text.strip() else []
+    lines = user_lines(root)
     users = [line.partition(":")[0] for line in lines]
     for other in users:
         if other != user and other.lower() == user.lower():
@@ -138,8 +133,52 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
     place = users.index(user) if user in users else len(lines)
     lines = [line for line, other in zip(lines, users, strict=True) if other != user]
     lines.insert(place, f"{user}:{digest}")
-    replace(path, "".join(f"{line}\n" for line in lines), mode=0o600)
+    write_users(lines, root)
     return user not in users
+
+
+def remove_user(user: str, root: Path = ROOT) -> None:
+    """Take a user's line out of .htpasswd.
+
+    Raises:
+        Refused: there is no such user, or no other one, or .htpasswd cannot be read.
+    """
+    lines = user_lines(root)
+    users = names_in(lines)
+    if user not in users:
+        raise Refused(f"There is no user {user!r} in .htpasswd. There are: {', '.join(users)}.")
+    if set(users) == {user}:
+        raise Refused(
+            f"{user} is the only user: without one nobody could log in, and a deploy would be "
+            "refused. Add another first: python manage.py passwd anna"
+        )
+    write_users([line for line in lines if line.partition(":")[0] != user], root)
+
+
+def user_lines(root: Path) -> list[str]:
+    """Return the lines of .htpasswd as they stand there; none where there is no file.
+
+    Raises:
+        Refused: .htpasswd cannot be read.
+    """
+    path = root / ".htpasswd"
+    try:
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    except UnicodeDecodeError:
+        raise Refused(".htpasswd is not UTF-8 text. Save it as UTF-8, or write it anew.") from None
+    except OSError as error:
+        raise Refused(f".htpasswd cannot be read: {error.strerror}.") from None
+    return split_lines(text.rstrip("\r\n")) if text.strip() else []
+
+
+def names_in(lines: list[str]) -> list[str]:
+    """Return the users whose lines these are."""
+    return [line.partition(":")[0] for line in lines if not NO_USER.fullmatch(line)]
+
+
+def write_users(lines: list[str], root: Path) -> None:
+    """Write .htpasswd, which only its owner may read."""
+    replace(root / ".htpasswd", "".join(f"{line}\n" for line in lines), mode=0o600)
 
 
 def add_app(name: str, root: Path = ROOT) -> App:
@@ -166,13 +205,44 @@ def add_app(name: str, root: Path = ROOT) -> App:
     title = python_string(plain(name))
     replace(module, STARTER.read_text("utf-8").replace('"New app"', title))
     try:
-        entries.append({"name": app.name, "module": app.module})
-        text = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
-        replace(root / "apps.json", f"[\n{text}\n]\n")
+        write_entries([*entries, {"name": app.name, "module": app.module}], root)
     except BaseException:
         module.unlink()
         raise
     return app
+
+
+def remove_app(name: str, root: Path = ROOT) -> App:
+    """Take an app's entry out of apps.json; its module stays.
+
+    Args:
+        name: the app's name, its address or its module: "Café Sales", "cafe_sales" or
+            "apps.cafe_sales".
+
+    Raises:
+        Refused: there is no such app, or no other one.
+        MenuError: apps.json is broken.
+    """
+    menu = load_menu(root)
+    names = {same_name(app.name): app for app in menu}
+    names |= {other: app for app in menu for other in (app.url_path, app.module)}
+    app = names.get(same_name(name)) or names.get(name.strip("/"))
+    if not app:
+        there = ", ".join(app.name for app in menu)
+        raise Refused(f"No app in apps.json is called {name!r}. There are: {there}.")
+    if len(menu) == 1:
+        raise Refused(
+            f"{app.name} is the only app, and a menu has one at least. Add another first: "
+            'python manage.py add-app "Sales Report"'
+        )
+    write_entries([each for each in read_entries(root) if each["module"] != app.module], root)
+    return app
+
+
+def write_entries(entries: list[dict], root: Path) -> None:
+    """Write apps.json, a line an entry."""
+    text = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+    replace(root / "apps.json", f"[\n{text}\n]\n")
 
 
 def module_name(name: str) -> str:
@@ -274,13 +344,19 @@ def faults(root: Path = ROOT) -> list[str]:
 
 
 class Commands(click.Group):
-    """The commands, with the menu's faults shown as messages rather than tracebacks."""
+    """The commands in the order of their use, with faults as messages rather than tracebacks."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
-        except MenuError as error:
+        except (MenuError, UsersError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{error.strerror}. Mend that first.") from error
 
 
 @click.group(cls=Commands)
@@ -290,14 +366,15 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("user")
+@click.argument("user", required=False)
 @click.option("--generate", is_flag=True, help="Make a strong password and show it once.")
-def passwd(user: str, generate: bool) -> None:
-    """Add USER, or change their password.
+def passwd(user: str | None, generate: bool) -> None:
+    """Add USER, or change their password; where there is one user alone, it is theirs.
 
     The password is typed twice, hidden; where AUTH_PASSWORD is set in the environment, it is
     taken from there.
     """
+    user = user or only_user()
     check_user(user)
     given = os.environ.get("AUTH_PASSWORD")
     if generate:
@@ -312,9 +389,25 @@ def passwd(user: str, generate: bool) -> None:
         click.echo(f"The password, shown this once: {password}")
     elif given is not None:
         click.echo("The password is the one in AUTH_PASSWORD.")
-    click.echo(
-        "It holds from the next deploy on: git add .htpasswd, git commit, git push heroku main"
-    )
+    tell_what_is_next()
+
+
+def only_user() -> str:
+    """Return the only user there is.
+
+    Raises:
+        Refused: there is none, or more than one.
+    """
+    users = names_in(user_lines(ROOT))
+    if len(users) != 1:
+        there = f"There are: {', '.join(users)}." if users else "There is none yet."
+        raise Refused(f"Whose password? Name the user: python manage.py passwd anna. {there}")
+    return users[0]
+
+
+def tell_what_is_next() -> None:
+    """Say when a change of the users holds, and what stands in its way."""
+    click.echo(f"It holds from {NEXT_DEPLOY}")
     if "HTPASSWD" in os.environ:
         click.echo(
             'HTPASSWD is set and counts in its place: give it the new text, "$(cat .htpasswd)"'
@@ -324,6 +417,27 @@ def passwd(user: str, generate: bool) -> None:
         click.echo("\n".join(found), err=True)
 
 
+@cli.command("remove-user")
+@click.argument("user")
+def remove_user_command(user: str) -> None:
+    """Take USER out: from the next deploy on they cannot log in."""
+    remove_user(user)
+    click.echo(f"Removed {user} from .htpasswd. An open page of theirs ends with the deploy.")
+    tell_what_is_next()
+
+
+@cli.command("users")
+def users_command() -> None:
+    """List the users, and what each may see."""
+    menu = load_menu()
+    users = load_users()
+    width = max(map(len, users))
+    for user in users:
+        names = [app.name for app in menu if app.is_for(user)]
+        seen = "every app" if len(names) == len(menu) else ", ".join(names) or "no app"
+        click.echo(f"{user:{width}}  {seen}")
+
+
 @cli.command("add-app")
 @click.argument("name")
 def add_app_command(name: str) -> None:
@@ -331,6 +445,42 @@ def add_app_command(name: str) -> None:
     app = add_app(name)
     click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
     click.echo(f"Its address is /{app.url_path}. See it: streamlit run app.py")
+    click.echo(f"It is online from {NEXT_DEPLOY}")
+
+
+@cli.command("remove-app")
+@click.argument("name")
+@click.option("--delete", is_flag=True, help="Delete its module, too.")
+def remove_app_command(name: str, delete: bool) -> None:
+    """Take the app called NAME out of the menu. Its module in apps/ stays."""
+    app = remove_app(name)
+    click.echo(f"Removed {app.name} from apps.json.")
+    try:
+        path = app.find()
+    except MenuError:
+        pass  # it was not there before either
+    else:
+        there = path.relative_to(ROOT).as_posix()
+        if not delete:
+            click.echo(f"{there} is still there: delete it, or put the entry back.")
+        elif path.name == "__init__.py":
+            click.echo(
+                f"{path.parent.relative_to(ROOT).as_posix()}/ is a folder: look, and delete it."
+            )
+        else:
+            path.unlink()
+            click.echo(f"Deleted {there}.")
+    click.echo(f"It is gone from {NEXT_DEPLOY}")
+
+
+@cli.command("apps")
+def apps_command() -> None:
+    """List the apps: name, address, and who may see each."""
+    menu = load_menu()
+    rows = [(app.name, f"/{app.url_path}", ", ".join(app.users) or "everybody") for app in menu]
+    names, addresses = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, address, users in rows:
+        click.echo(f"{name:{names}}  {address:{addresses}}  {users}")
 
 
 @cli.command()

@@ -5,10 +5,12 @@ The launcher, manage.py and the tests all read the menu here, so they agree on i
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
 import time
+import tokenize
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +19,13 @@ from pathlib import Path
 
 from users import ROOT, is_user
 
+ICON = ROOT / "config" / "icon.svg"  # in the browser's tab
+OPTIONAL = {"icon", "description", "section", "users"}
 EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
 LONGEST_NAME = 60
+LONGEST_DESCRIPTION = 200
+MATERIAL = re.compile(r":material/[a-z0-9_]+:")
+BEFORE_DOCSTRING = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 
 
 class MenuError(Exception):
@@ -27,11 +34,14 @@ class MenuError(Exception):
 
 @dataclass(frozen=True)
 class App:
-    """One entry of the menu: its name there, its module "apps.<something>", who may see it."""
+    """One entry of the menu: an app's name there, its module "apps.<something>", and the rest."""
 
     name: str
     module: str
-    users: tuple[str, ...] = ()  # empty: everybody
+    users: tuple[str, ...] = ()  # who may see it; empty: everybody
+    icon: str = ""  # an emoji, or :material/name:
+    description: str = ""  # empty: the module's docstring says it
+    section: str = ""
 
     def is_for(self, user: str | None) -> bool:
         """Return whether the user may see the app. None is who works on a laptop: they may."""
@@ -41,6 +51,18 @@ class App:
     def url_path(self) -> str:
         """The app's path in the browser, without slashes: "sales_report"."""
         return self.module.removeprefix("apps.")
+
+    @property
+    def summary(self) -> str:
+        """What the app does, in a line: its description, or its docstring's first paragraph."""
+        if self.description:
+            return self.description
+        try:
+            path = self.find()
+            stat = path.stat()
+        except (MenuError, OSError):
+            return ""
+        return docstring(path, stat.st_mtime_ns, stat.st_size)
 
     def find(self, root: Path = ROOT) -> Path:
         """Return the module's file, without importing it.
@@ -73,6 +95,23 @@ class App:
         return run
 
 
+@lru_cache(maxsize=1024)
+def docstring(path: Path, *_stamp: int) -> str:
+    """Return the first paragraph of a module's docstring, "" for none. No more of it is read."""
+    try:
+        with path.open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type == tokenize.STRING:
+                    text = ast.literal_eval(token.string)
+                    return " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
+                if token.type not in BEFORE_DOCSTRING:
+                    break
+    # A broken app has no line of its own; its page says what is wrong.
+    except (OSError, SyntaxError, TypeError, ValueError, tokenize.TokenError):
+        pass
+    return ""
+
+
 def app_name(root: Path = ROOT) -> str:
     """Return what people call the whole of it: "name" in app.json, or else "Apps"."""
     try:
@@ -84,18 +123,33 @@ def app_name(root: Path = ROOT) -> str:
     return name.encode(errors="replace").decode()  # half a character, written as \\udc00
 
 
-def name_fault(name: object) -> str | None:
+def name_fault(name: object, longest: int = LONGEST_NAME) -> str | None:
     """Return what is wrong with an app's name, or None. The rule: 1 to 60 visible characters."""
     if not isinstance(name, str):
         return "is not text"
     if not name or name != name.strip():
         return "is empty, or begins or ends with a blank"
-    if len(name) > LONGEST_NAME:
-        return f"is longer than {LONGEST_NAME} characters"
+    if len(name) > longest:
+        return f"is longer than {longest} characters"
     # Control characters, lone surrogates and line breaks; a joiner inside an emoji is welcome.
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
         return "holds a control character or a line break"
     return None
+
+
+def is_icon(icon: object) -> bool:
+    """Return whether Streamlit would draw the icon; where it is not installed, whether it may."""
+    if not isinstance(icon, str):
+        return False
+    try:
+        from streamlit.errors import StreamlitAPIException
+        from streamlit.string_util import validate_icon_or_emoji
+    except ImportError:
+        return bool(MATERIAL.fullmatch(icon)) or (0 < len(icon) < 16 and not icon.isascii())
+    try:
+        return bool(validate_icon_or_emoji(icon)) and icon != "spinner"
+    except StreamlitAPIException:
+        return False
 
 
 def same_name(name: str) -> str:
@@ -142,7 +196,7 @@ def _load_menu(root: Path) -> list[App]:
         faults = [f"apps.json lists no app. Write one at least: {EXAMPLE}"]
     if faults:
         raise MenuError("\n".join(faults))
-    return [App(entry["name"], entry["module"], tuple(entry.get("users", ()))) for entry in entries]
+    return [App(**{**entry, "users": tuple(entry.get("users", ()))}) for entry in entries]
 
 
 def read_entries(root: Path = ROOT) -> list:
@@ -174,10 +228,10 @@ def read_entries(root: Path = ROOT) -> list:
 def _faults(number: int, entry: object) -> list[str]:
     """Return what is wrong with one entry by itself."""
     where = f"apps.json, entry {number}"
-    if not isinstance(entry, dict) or set(entry) - {"users"} != {"name", "module"}:
+    if not isinstance(entry, dict) or set(entry) - OPTIONAL != {"name", "module"}:
         return [
-            f'{where}: {entry!r} needs "name" and "module", may have "users", and nothing else: '
-            f"{EXAMPLE}"
+            f'{where}: {entry!r} needs "name" and "module", may have "icon", "description", '
+            f'"section" and "users", and nothing else: {EXAMPLE}'
         ]
     faults = []
     if fault := name_fault(entry["name"]):
@@ -192,6 +246,17 @@ def _faults(number: int, entry: object) -> list[str]:
             f"{where}: the module {module!r} is outside apps/, or misspelt. It is the word apps, a "
             'dot and the name of a file in apps/ without its .py, like "apps.sales_report".'
         )
+    if "icon" in entry and not is_icon(entry["icon"]):
+        faults.append(
+            f"{where}: the icon {entry['icon']!r} is none. It is one emoji, or a name from "
+            'https://fonts.google.com/icons like ":material/payments:".'
+        )
+    for key, longest in (("description", LONGEST_DESCRIPTION), ("section", LONGEST_NAME)):
+        if key in entry and (fault := name_fault(entry[key], longest)):
+            faults.append(
+                f"{where}: the {key} {entry[key]!r} {fault}. It has 1 to {longest} characters on "
+                "one line; without it, leave the key out."
+            )
     users = entry.get("users")
     listed = isinstance(users, list) and users and all(map(is_user, users))
     if "users" in entry and not listed:

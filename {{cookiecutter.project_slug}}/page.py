@@ -11,8 +11,13 @@ import asyncio
 import json
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from html import escape
 from typing import Any
+from urllib.parse import quote
+
+from menu import ICON, app_name
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,6 +37,7 @@ class Page:
         self.streamlit = streamlit
         self.paths = frozenset(paths)
         self._answer: dict[str, list[Message]] = {}
+        self._etag = b""  # of Streamlit's page, by which it is known at any address
 
     async def prepare(self) -> None:
         """Take the page from Streamlit, which has to run by now.
@@ -39,12 +45,13 @@ class Page:
         Where it has none at "/" (server.baseUrlPath), it goes on serving its page itself.
         """
         try:
-            page = (await self._ask("/")).decode()
-            settings = json.loads(await self._ask("/_stcore/host-config"))
+            headers, page = await self._ask("/")
+            settings = json.loads((await self._ask("/_stcore/host-config"))[1])
         except ValueError as error:
             print(f"Streamlit serves its page itself: {error}.", file=sys.stderr)
             return
-        content = improved(page, settings).encode()
+        icon = ICON.read_bytes() if ICON.is_file() else b""
+        content = improved(page.decode(), settings, app_name(), icon).encode()
         start = {
             "type": "http.response.start",
             "status": 200,
@@ -55,6 +62,7 @@ class Page:
             ],
         }
         body = {"type": "http.response.body", "body": content}
+        self._etag = headers.get(b"etag", b"")
         self._answer = {"GET": [start, body], "HEAD": [start, {**body, "body": b""}]}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -64,10 +72,36 @@ class Page:
                 for message in answer:
                     await send(message)
                 return
+        if scope["type"] == "http" and "/" in scope["path"].strip("/") and self._etag:
+            send = self._to_its_end(scope, send)
         await self.streamlit(scope, receive, send)
 
-    async def _ask(self, path: str) -> bytes:
-        """Return what Streamlit answers to GET.
+    def _to_its_end(self, scope: Message, send: Send) -> Send:
+        """Return a send() that leads to the end of the address, where the page is the answer.
+
+        Streamlit answers with its page wherever nothing else is; below "/" it would not find its
+        own code, since that is named relative to the address.
+        """
+        led = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal led
+            if message["type"] == "http.response.start":
+                led = dict(message["headers"]).get(b"etag") == self._etag
+                if led:
+                    end = quote(scope["path"].strip("/").rpartition("/")[2])
+                    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+                    location = (b"location", b"/" + end.encode() + query)
+                    headers = [location, (b"content-length", b"0")]
+                    await send({**message, "status": 307, "headers": headers})
+                    await send({"type": "http.response.body"})
+            if not led:
+                await send(message)
+
+        return send_on
+
+    async def _ask(self, path: str) -> tuple[dict[bytes, bytes], bytes]:
+        """Return the headers and the body of what Streamlit answers to GET.
 
         Raises:
             ValueError: its status is not 200.
@@ -89,18 +123,21 @@ class Page:
         await self.streamlit(scope, receive, send)
         if answer[0]["status"] != 200:
             raise ValueError(f"it answers {answer[0]['status']} to {path}")
-        return b"".join(message.get("body", b"") for message in answer)
+        body = b"".join(message.get("body", b"") for message in answer)
+        return dict(answer[0]["headers"]), body
 
 
-def improved(page: str, settings: dict[str, Any]) -> str:
+def improved(page: str, settings: dict[str, Any], title: str, icon: bytes) -> str:
     """Return Streamlit's page, with the settings in it and its font after its code.
 
-    Where Streamlit has changed so much that neither fits, that is its page as it was.
+    Where Streamlit has changed so much that none of it fits, that is its page as it was.
 
     Args:
         page: Streamlit's index.html.
         settings: what /_stcore/host-config answers. With them and an address Streamlit's code
             connects at once, and asks for the settings meanwhile.
+        title: what the browser's tab says until the launcher says more.
+        icon: what it shows: SVG, or nothing. In the page itself it is one request less.
     """
     known = json.dumps(settings).replace("<", "\\u003c")  # nothing in it ends the script
     script = f"window.__streamlit ??= {{BACKEND_BASE_URL: location.origin, HOST_CONFIG: {known}}}"
@@ -108,4 +145,8 @@ def improved(page: str, settings: dict[str, Any]) -> str:
     # A browser loads in the page's order. Without the font there is text; without code, nothing.
     if font := FONT.search(page):
         page = page.replace(font[0], "", 1).replace("</head>", f"{font[0]}</head>", 1)
+    page = page.replace("<title>Streamlit</title>", f"<title>{escape(title)}</title>", 1)
+    if icon:
+        address = f"data:image/svg+xml;base64,{b64encode(icon).decode()}"
+        page = page.replace('href="./favicon.png"', f'href="{address}"', 1)
     return page

@@ -125,6 +125,7 @@ def take_settings() -> None:
     """Take Streamlit's settings from the environment, as `streamlit run` does, and add the dyno's."""
     from streamlit import config
 
+    from hub import errors_are_shown
     from users import USER_HEADER
 
     if any(name.startswith("STREAMLIT_") for name in os.environ):
@@ -139,6 +140,9 @@ def take_settings() -> None:
         settings(args=[], standalone_mode=False)
     if config.get_option("server.fileWatcherType") == "auto":
         config.set_option("server.fileWatcherType", "none")  # a dyno's files never change
+    if not errors_are_shown():
+        # What launcher.py does not see: an error in a fragment, or in a widget's callback.
+        config.set_option("client.showErrorDetails", "none")
     # Whose session it is: without it Streamlit would let one user go on with another's, by its
     # number. It is in st.user, too.
     config.set_option("server.trustedUserHeaders", {USER_HEADER: "name"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from baked import AUTH, PASSWORD, ROOT, USER, BakedProject
+from baked import AUTH, PASSWORD, USER, BakedProject
 from door import COOKIE, credentials
 from dyno import Dyno
 from playwright.sync_api import Page, expect
@@ -287,10 +286,10 @@ def test_the_app_sees_the_address_that_the_router_saw_and_no_password(dyno, chro
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("raises", "no data today"),
-        ("cannot_import", "No module named 'a_package_that_is_not_there'"),
+        ("raises", "raises has failed"),
+        ("cannot_import", "cannot_import has failed"),
         ("no_run", "apps/no_run.py has no function run()"),
-        ("not_python", "SyntaxError"),
+        ("not_python", "not_python has failed"),
         ("not_there", "there is no file apps/not_there.py"),
     ],
 )
@@ -309,11 +308,6 @@ def test_an_app_that_calls_exit_ends_its_own_run_alone(page):
     open_by_menu(page, "Sales Report")
     expect(heading(page, "Sales Report")).to_be_visible()
     move_the_slider(page)
-
-
-def test_a_page_that_is_not_there_says_so(page):
-    page.goto("/nothing_here")
-    expect(page.get_by_text("Page not found")).to_be_visible()
 
 
 def test_a_broken_menu_says_what_is_wrong(page, dyno):
@@ -352,19 +346,19 @@ def visit(dyno, nginx, chromium):
 
 
 def test_many_apps_are_found_by_their_names(bake, visit):
-    names = ["Café Sales", *(f"Report {number}" for number in range(25))]
+    names = ["Café Sales", *(f"Report {number}" for number in range(65))]
     project = bake(auth_user=USER, apps=", ".join(names))
     with visit(project) as page:
         page.goto("/")
         links = page.get_by_test_id("stMain").get_by_role("link")
-        expect(links).to_have_count(20)
+        expect(links).to_have_count(60)
         expect(page.get_by_text("And 6 more.")).to_be_visible()
         page.get_by_label("Find an app").fill("ORT 2")
         page.keyboard.press("Enter")
-        expect(links).to_have_count(6)  # 2, 20 to 24
+        expect(links).to_have_count(11)  # 2, 20 to 29
         page.get_by_label("Find an app").fill("no such")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("No app is called that.")).to_be_visible()
+        expect(page.get_by_text("No app is called that, or does that.")).to_be_visible()
         page.get_by_label("Find an app").fill("CAFÉ")
         page.keyboard.press("Enter")
         links.get_by_text("Café Sales").click()
@@ -437,15 +431,3 @@ def test_in_the_frame_of_a_named_site_it_works(project, visit):
         framing.close()
     server.shutdown()
     server.server_close()
-
-
-def test_a_fresh_project_is_worth_a_picture(project, visit, request, tmp_path):
-    with visit(project) as page:
-        page.goto("/sales_report")
-        move_the_slider(page)
-        page.mouse.move(640, 790)
-        page.wait_for_timeout(1000)  # until the slider's number has faded
-        page.screenshot(path=tmp_path / "screenshot.png")
-    assert (tmp_path / "screenshot.png").stat().st_size > 10_000
-    if request.config.getoption("--screenshots"):
-        shutil.copy(tmp_path / "screenshot.png", ROOT / "docs/screenshot.png")

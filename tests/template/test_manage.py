@@ -64,15 +64,16 @@ def passwords(project) -> dict[str, bytes]:
 
 def test_alone_it_shows_its_commands(manage):
     _, told = manage()
-    assert "passwd" in told
-    assert "add-app" in told
+    listed = re.findall(r"^  ([a-z-]+)  +\S", told.partition("Commands:")[2], re.MULTILINE)
+    commands = "passwd remove-user users add-app remove-app apps check serve deploy"
+    assert listed == commands.split()
 
 
 def test_a_new_user(project, manage):
     status, told = manage("passwd", "bob@example.com", password=OTHER)
     assert status == 0
     assert "Added bob@example.com to .htpasswd." in told
-    assert "git push heroku main" in told
+    assert "It holds from the next deploy on: python manage.py deploy" in told
     assert list(passwords(project)) == ["anna.b", "bob@example.com"]
     assert bcrypt.checkpw(PASSWORD.encode(), passwords(project)["anna.b"])
     assert bcrypt.checkpw(OTHER.encode(), passwords(project)["bob@example.com"])
@@ -86,6 +87,145 @@ def test_a_new_password(project, manage):
     assert "Changed anna.b's line in .htpasswd." in told
     assert list(passwords(project)) == ["anna.b", "bob"]
     assert bcrypt.checkpw(OTHER.encode(), passwords(project)["anna.b"])
+
+
+def test_a_new_password_of_the_only_user_needs_no_name(project, manage):
+    assert manage("passwd", password=OTHER)[0] == 0
+    assert bcrypt.checkpw(OTHER.encode(), passwords(project)["anna.b"])
+    manage("passwd", "bob", password=OTHER)
+    before = project.files
+    status, told = manage("passwd", password=PASSWORD)
+    assert status == 1
+    assert "Whose password? Name the user: python manage.py passwd anna." in told
+    assert "There are: anna.b, bob." in told
+    assert project.files == before
+
+
+def test_a_user_is_removed(project, manage):
+    manage("passwd", "bob", password=OTHER)
+    project.write(".htpasswd", "# team: us\n" + project.read(".htpasswd"))
+    status, told = manage("remove-user", "anna.b")
+    assert status == 0
+    assert told.startswith("Removed anna.b from .htpasswd.")
+    assert "python manage.py deploy" in told
+    [comment, line] = project.read(".htpasswd").splitlines()
+    assert comment == "# team: us"
+    assert line.startswith("bob:$2b$12$")
+    assert stat.S_IMODE((project.path / ".htpasswd").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("anna.b", "anna.b is the only user: without one nobody could log in"),
+        ("Anna.b", "There is no user 'Anna.b' in .htpasswd. There are: anna.b."),
+        ("", "There is no user '' in .htpasswd."),
+    ],
+)
+def test_a_user_who_cannot_be_removed(project, manage, user, said):
+    before = project.files
+    status, told = manage("remove-user", user)
+    assert status == 1
+    assert said in told
+    assert project.files == before
+
+
+def test_a_user_who_is_removed_may_stand_in_the_menu_still(project, manage):
+    manage("passwd", "bob", password=OTHER)
+    project.add_to_menu({"name": "B", "module": "apps.b", "users": ["bob"]})
+    status, told = manage("remove-user", "bob")
+    assert status == 0
+    assert "A deploy will be refused until this is mended:" in told
+    assert """bob, in "users" of 'B', cannot log in by that name.""" in told
+
+
+def test_the_users_and_what_they_see(project, manage):
+    assert manage("users") == (0, "anna.b  every app\n")
+    manage("passwd", "bob", password=OTHER)
+    manage("passwd", "c", password=OTHER)
+    project.write(
+        "apps.json",
+        json.dumps(
+            [
+                {"name": "Sales Report", "module": "apps.sales_report", "users": ["anna.b", "bob"]},
+                {"name": "B", "module": "apps.b", "users": ["anna.b"]},
+            ]
+        ),
+    )
+    listed = "anna.b  every app\nbob     Sales Report\nc       no app\n"
+    assert manage("users") == (0, listed)
+
+
+def test_the_apps(project, manage):
+    project.add_to_menu({"name": "B", "module": "apps.b", "users": ["anna.b", "bob"]})
+    listed = "Sales Report  /sales_report  everybody\nB             /b             anna.b, bob\n"
+    assert manage("apps") == (0, listed)
+
+
+@pytest.mark.parametrize("name", ["café", "CAFÉ", "cafe", "/cafe", "apps.cafe"])
+def test_an_app_is_removed_and_its_module_stays(project, manage, name):
+    manage("add-app", "Café")
+    status, told = manage("remove-app", name)
+    assert status == 0
+    assert "Removed Café from apps.json." in told
+    assert "apps/cafe.py is still there: delete it, or put the entry back." in told
+    assert [entry["name"] for entry in project.menu] == ["Sales Report"]
+    assert (project.path / "apps/cafe.py").is_file()
+
+
+def test_what_else_stands_in_an_entry_stays_when_another_is_removed(project, manage):
+    more = {"icon": "🧭", "description": "Ää", "section": "Money", "users": ["anna.b"]}
+    project.write(
+        "apps.json", json.dumps([{**project.menu[0], **more}, {"name": "B", "module": "apps.b"}])
+    )
+    before = project.menu[:1]
+    assert manage("remove-app", "b") == (
+        0,
+        "Removed B from apps.json.\nIt is gone from the next deploy on: python manage.py deploy\n",
+    )
+    assert project.menu == before
+
+
+def test_an_app_is_removed_with_its_module(project, manage):
+    manage("add-app", "Café")
+    status, told = manage("remove-app", "Café", "--delete")
+    assert status == 0
+    assert "Deleted apps/cafe.py." in told
+    assert not (project.path / "apps/cafe.py").exists()
+
+
+def test_an_app_that_is_a_folder_is_left_to_its_owner(project, manage):
+    (project.path / "apps/big").mkdir()
+    project.write("apps/big/__init__.py", "def run():\n    pass\n")
+    project.add_to_menu({"name": "Big", "module": "apps.big"})
+    status, told = manage("remove-app", "Big", "--delete")
+    assert status == 0
+    assert "apps/big/ is a folder: look, and delete it." in told
+    assert (project.path / "apps/big/__init__.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Sales Report", "Sales Report is the only app, and a menu has one at least."),
+        ("Sales", "No app in apps.json is called 'Sales'. There are: Sales Report."),
+        ("", "No app in apps.json is called ''."),
+    ],
+)
+def test_an_app_that_cannot_be_removed(project, manage, name, said):
+    before = project.files
+    status, told = manage("remove-app", name, "--delete")
+    assert status == 1
+    assert said in told
+    assert project.files == before
+
+
+@pytest.mark.parametrize("command", [["remove-app", "x"], ["apps"], ["users"]])
+def test_with_a_broken_menu_they_say_what_is_wrong_with_it(project, manage, command):
+    project.write("apps.json", "[")
+    status, told = manage(*command)
+    assert status == 1
+    assert told.startswith("Error: apps.json is not JSON")
 
 
 def test_a_generated_password_is_shown_once(project, manage):
@@ -208,7 +348,6 @@ def test_a_long_name_gives_a_file_name_that_fits(project):
         (["passwd", "ANNA.B"], OTHER, "There is a user 'anna.b' already, and 'ANNA.B' differs in"),
         (["passwd", "bob"], "short", "That password breaks the rule: 12 to 72 bytes"),
         (["passwd", "bob"], None, "A password is typed on a terminal only"),
-        (["passwd"], OTHER, "Missing argument 'USER'"),
         (["add-app", "Sales  report"], None, "'Sales  report' is in apps.json already"),
         (["add-app", ""], None, "The app's name '' is empty"),
         (["add-app", "x" * 61], None, "is longer than 60 characters"),

@@ -92,7 +92,10 @@ def test_empty(told):
 )
 def test_an_entry_of_another_shape(told, entry):
     assert "apps.json, entry 2: " in told([SALES, entry])
-    assert 'needs "name" and "module", may have "users", and nothing else' in told([SALES, entry])
+    assert (
+        'needs "name" and "module", may have "icon", "description", "section" and "users", and '
+        "nothing else: "
+    ) in told([SALES, entry])
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,70 @@ def test_users_that_are_no_list_of_names(told, users):
         f'apps.json, entry 2: "users" is {users!r}. It is a list of user names, one at least, '
         'like ["anna", "bob"]; without it, everybody sees the app.'
     )
+
+
+def test_what_a_card_shows(project):
+    more = {"icon": ":material/payments:", "description": "What we sold", "section": "Money"}
+    project.write("apps.json", json.dumps([{**SALES, **more}, CHURN]))
+    sales, churn = project.load("menu").load_menu()
+    assert (sales.icon, sales.summary, sales.section) == tuple(more.values())
+    assert (churn.icon, churn.section) == ("", "")
+    assert churn.summary.startswith("A first sketch with made-up numbers")
+
+
+@pytest.mark.parametrize("icon", ["🧭", "👩‍👩‍👧", "🇫🇮", ":material/apps:", ":material/1k_plus:"])
+def test_an_icon(project, icon):
+    project.write("apps.json", json.dumps([{**SALES, "icon": icon}]))
+    assert project.load("menu").load_menu()[0].icon == icon
+
+
+@pytest.mark.parametrize(
+    "icon", ["", "x", "apps", ":smile:", ":material/Apps:", ":material/:", "icon.png", 1, None, []]
+)
+def test_what_is_no_icon(told, icon):
+    said = told([SALES, {**CHURN, "icon": icon}])
+    assert said.startswith(f"apps.json, entry 2: the icon {icon!r} is none. It is one emoji, or ")
+
+
+@pytest.mark.parametrize("key", ["description", "section"])
+@pytest.mark.parametrize("text", ["", " x", "x" * 201, "a\nb", 1, None])
+def test_a_bad_description_or_section(told, key, text):
+    said = told([SALES, {**CHURN, key: text}])
+    assert said.startswith(f"apps.json, entry 2: the {key} {text!r} ")
+    assert "without it, leave the key out." in said
+
+
+DOCSTRINGS = {
+    "one line": ('"""What it does."""\n', "What it does."),
+    "a paragraph": ('"""What it\n  does.\n\nAnd how.\n"""\nx = 1\n', "What it does."),
+    "after comments": ("#!python\n# -*- coding: utf-8 -*-\n\n'Überblick'\n", "Überblick"),
+    "raw": ('r"""A \\d."""\n', "A \\d."),
+    "as Windows saves it": ('\ufeff"""What it does.\r\n\r\nAnd how."""\r\n', "What it does."),
+    "before what is no Python": ('"""What it does."""\ndef run(:\n', "What it does."),
+    "no docstring": ("import os\n'late'\n", ""),
+    "none that counts": ('f"""{1}"""\n', ""),
+    "bytes": ('b"""x"""\n', ""),
+    "empty": ("", ""),
+    "not closed": ('"""What it does.\n', ""),
+    "no UTF-8": (b'"""\xff"""\n', ""),
+}
+
+
+@pytest.mark.parametrize(("source", "line"), DOCSTRINGS.values(), ids=DOCSTRINGS)
+def test_a_line_on_what_an_app_does(project_code, tmp_path, source, line):
+    path = tmp_path / "app.py"
+    path.write_bytes(source if isinstance(source, bytes) else source.encode())
+    menu, _ = project_code
+    assert menu.docstring(path) == line
+
+
+def test_that_line_is_read_again_when_the_module_has_changed(project):
+    [sales, _] = project.load("menu").load_menu()
+    for line in ("What we sold.", "What we have sold."):
+        project.write("apps/sales_report.py", f'"""{line}"""\n')
+        assert sales.summary == line
+    (project.path / "apps/sales_report.py").unlink()
+    assert sales.summary == ""
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 SHELL = """<!DOCTYPE html>
 <html>
   <head>
+    <link rel="shortcut icon" href="./favicon.png" />
     <link
       rel="preload"
       href="./static/media/font.woff2"
@@ -36,7 +37,8 @@ class Streamlit:
             return
         assert (await receive())["type"] == "http.request"
         text = json.dumps(SETTINGS) if scope["path"] == "/_stcore/host-config" else SHELL
-        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        headers = [(b"etag", b"of " + text[:9].encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         for part in (text[:9], text[9:]):
             await send({"type": "http.response.body", "body": part.encode(), "more_body": True})
         await send({"type": "http.response.body"})
@@ -70,7 +72,9 @@ def ask(page, path: str = "/", method: str = "GET", kind: str = "http") -> tuple
     async def send(message):
         answer.append(message)
 
-    asyncio.run(page({"type": kind, "path": path, "method": method}, receive, send))
+    path, _, query = path.partition("?")
+    scope = {"type": kind, "path": path, "query_string": query.encode(), "method": method}
+    asyncio.run(page(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in answer)
     return dict(answer[0]["headers"]) if answer else {}, body
 
@@ -80,7 +84,7 @@ def test_the_page_is_answered_without_streamlit(page, streamlit, path):
     headers, body = ask(page, path)
     assert headers[b"content-type"] == b"text/html; charset=utf-8"
     assert headers[b"content-length"] == str(len(body)).encode()
-    assert b"<title>Streamlit</title>" in body
+    assert b"<title>Data Apps</title>" in body
     head, nothing = ask(page, path, "HEAD")
     assert (head, nothing) == (headers, b"")
     assert not streamlit.asked
@@ -100,6 +104,29 @@ def test_the_page_is_answered_without_streamlit(page, streamlit, path):
 def test_the_rest_is_streamlits(page, streamlit, path, method, kind):
     ask(page, path, method, kind)
     assert streamlit.asked == [f"{method} {path}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/a/b", b"/b"),
+        ("/a/b/", b"/b"),
+        ("/a/sales_report?x=1&y", b"/sales_report?x=1&y"),
+        ("/a/売\r\nx: y", b"/%E5%A3%B2%0D%0Ax%3A%20y"),
+        ("//elsewhere.example", None),
+    ],
+)
+def test_a_long_address_leads_to_its_end(page, path, location):
+    """Streamlit's page would not find its code there."""
+    headers, body = ask(page, path)
+    assert headers.get(b"location") == location
+    assert body == (b"" if location else SHELL.encode())
+
+
+def test_another_answer_at_a_long_address_is_let_through(page):
+    headers, body = ask(page, "/_stcore/host-config")
+    assert b"location" not in headers
+    assert json.loads(body) == SETTINGS
 
 
 def test_until_it_is_prepared_all_is_streamlits(module, streamlit):
@@ -133,10 +160,18 @@ def test_the_font_comes_after_the_code(page):
 
 def test_nothing_in_the_settings_ends_the_script(module):
     settings = {"mapboxToken": "</script><script>alert(1)</script>"}
-    page = module.improved(SHELL, settings)
+    page = module.improved(SHELL, settings, "Data Apps", b"")
     assert page.count("</script>") == SHELL.count("</script>") + 1
 
 
 @pytest.mark.parametrize("shell", ["", "<html><body>Another page</body></html>"])
 def test_a_page_that_nothing_fits_stays_as_it_is(module, shell):
-    assert module.improved(shell, SETTINGS) == shell
+    assert module.improved(shell, SETTINGS, "Data Apps", b"<svg/>") == shell
+
+
+def test_the_tab_has_a_name_and_an_icon_of_its_own(module):
+    page = module.improved(SHELL, SETTINGS, "R&D <Apps>", b"<svg/>")
+    assert "<title>R&amp;D &lt;Apps&gt;</title>" in page
+    assert 'href="data:image/svg+xml;base64,PHN2Zy8+"' in page
+    assert "favicon.png" not in page
+    assert 'href="./favicon.png"' in module.improved(SHELL, SETTINGS, "Data Apps", b"")
