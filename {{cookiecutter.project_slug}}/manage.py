@@ -491,5 +491,25 @@ def check() -> None:
     click.echo("The users and the menu are in order.")
 
 
+@cli.command("deploy")
+@click.option("--name", help="What a new app is called on Heroku, if not like the folder.")
+@click.option("--region", help="Where a new app runs: us or eu.")
+@click.option("--team", help="The team on Heroku that a new app belongs to.")
+@click.option(
+    "-m", "--message", default="Deploy", show_default=True, help="What git notes beside a change."
+)
+@click.option("--yes", is_flag=True, help="Take all steps without asking.")
+@click.option("--dry-run", is_flag=True, help="List the steps and their commands; change nothing.")
+def deploy_command(**options) -> None:
+    """Put the project online on Heroku, or what has changed in it.
+
+    Each step is shown and asked for before it is taken. What is done already is passed by, so
+    after a change, a "no" or a failure just run it again.
+    """
+    from deploy import deploy
+
+    deploy(**options)
+
+
 if __name__ == "__main__":
     cli()

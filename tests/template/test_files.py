@@ -28,6 +28,7 @@ ALWAYS = {
     "config/icon.svg",
     "config/new_app.py",
     "config/nginx.conf.erb",
+    "deploy.py",
     "hub.css",
     "hub.py",
     "launcher.py",
