@@ -35,6 +35,11 @@ HOMES = {
 NAME = r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
 REMOTE = re.compile(rf"heroku\.com[:/]({NAME})(\.git)?/?$")
 
+# "1. heroku/python", without the number where it is the only one; some are shown by their archives.
+BUILDPACK = re.compile(
+    r"^ *(?:\d+\. )?(?:https://\S+/buildpacks/)?(\S+?/\S+?)(?:\.tgz)?$", re.MULTILINE
+)
+
 # What stands in the step. The digits are made when it is carried out, and shown nowhere.
 SECRET = "SESSION_SECRET=<64 random digits>"
 
@@ -253,8 +258,7 @@ def look_at_app(name: str, must_be: bool) -> App | None:
     return App(
         stack=app["stack"]["name"],
         next_stack=app["build_stack"]["name"],
-        # "1. heroku/python", or without a number where there is one alone
-        buildpacks=re.findall(r"^(?:\d+\. )?(\S+/\S+)$", buildpacks, re.MULTILINE),
+        buildpacks=[match[1] for match in BUILDPACK.finditer(buildpacks)],
         config=json.loads(answer("heroku", "config", "--json", *at)),
         built=app["slug_size"] is not None,
         commit=ask("git", "ls-remote", "heroku", "refs/heads/main").stdout.partition("\t")[0],

@@ -52,8 +52,8 @@ class Laptop:
             ("python3", sys.executable),
         ]:
             (self.home / "bin" / name).symlink_to(path)
-        self.run("git", "config", "--global", "user.name", "Anna")
-        self.run("git", "config", "--global", "user.email", "anna@example.com")
+        (self.home / ".gitconfig").write_text("[user]\nname = Anna\nemail = anna@example.com\n")
+        self.set(account="anna@example.com", apps={}, calls=[])
 
     def without(self, program: str) -> None:
         (self.home / "bin" / program).unlink()
@@ -73,8 +73,8 @@ class Laptop:
         return ended.stdout.strip()
 
     def heroku(self, *commands: str) -> None:
-        """Type commands of Heroku's, logged in, and have the stand-in forget that it was asked."""
-        for command in ["login", *commands]:
+        """Type commands of Heroku's, and have the stand-in forget that it was asked."""
+        for command in commands:
             self.run("heroku", *command.split(" "))
         self.set(calls=[])
 
@@ -156,9 +156,7 @@ def baked(cookies_session):
 @pytest.fixture
 def laptop(baked, tmp_path):
     """A machine with a fresh project, and somebody who is logged in at Heroku."""
-    laptop = Laptop(tmp_path, BakedProject(shutil.copytree(baked, tmp_path / "data-apps")))
-    laptop.heroku()
-    return laptop
+    return Laptop(tmp_path, BakedProject(shutil.copytree(baked, tmp_path / "data-apps")))
 
 
 def nothing(laptop: Laptop) -> None:
@@ -287,6 +285,16 @@ def test_it_does_what_is_left_and_a_second_run_does_nothing(laptop, prepare, cha
     assert told.count(ONLINE) == 1
 
 
+@pytest.mark.parametrize("host", ["buildpack-registry", "codon-buildpacks"])
+def test_buildpacks_that_are_shown_by_their_archives(laptop, host):
+    pushed(*BY_HAND)(laptop)
+    archive = f"https://{host}.s3.amazonaws.com/buildpacks/{{}}.tgz".format
+    urls = [archive(name) for name in laptop.app["buildpacks"]]
+    laptop.set(apps={"data-apps": laptop.app | {"buildpacks": urls}})
+    assert laptop.deploy("--yes")[0] == 0
+    assert laptop.changes == []
+
+
 def test_two_apps_have_two_secrets(laptop):
     laptop.deploy("--yes")
     first = laptop.app["config"]["SESSION_SECRET"]
@@ -345,16 +353,20 @@ QUESTIONS = [
 def test_each_step_is_shown_and_asked_for_once(laptop):
     status, told = laptop.answer(*["\r"] * len(QUESTIONS))
     assert status == 0
-    shown = [text.split("\n\n")[-1].split("\n") for text in told.split(ASKED)[:-1]]
-    for question, (words, *commands, _) in zip(QUESTIONS, shown, strict=True):
-        assert re.sub(r"^\d+\. ", "", words).startswith(question)
-        assert commands
+    asked = re.findall(rf"^\d+\. (.*)\n(?: {{7}}.*\n)+{re.escape(ASKED)}", told, re.MULTILINE)
+    assert [words.split("Commit")[0] or "Commit " for words in asked] == QUESTIONS
     assert laptop.changes == ALL
     assert ONLINE in told
 
 
-@pytest.mark.parametrize("number", range(len(QUESTIONS) - 1), ids=QUESTIONS[:-1])
-@pytest.mark.parametrize("no", ["n\r", "\x03", "\x04"], ids=["no", "Ctrl-C", "Ctrl-D"])
+STOPS = {
+    **{f"no: {question}": (number, "n\r") for number, question in enumerate(QUESTIONS[:-1])},
+    "Ctrl-C": (3, "\x03"),
+    "Ctrl-D": (4, "\x04"),
+}
+
+
+@pytest.mark.parametrize(("number", "no"), STOPS.values(), ids=STOPS)
 def test_whoever_stops_it_goes_on_from_there(laptop, number, no):
     before = laptop.project.files
     status, told = laptop.answer(*["y\r"] * number, no)
@@ -692,7 +704,7 @@ DRY = {
 @pytest.mark.parametrize(("prepare", "commands", "said"), DRY.values(), ids=DRY)
 def test_a_dry_run_lists_every_command_and_changes_nothing(laptop, prepare, commands, said):
     prepare(laptop)
-    files, state = laptop.project.files, laptop.state
+    files, apps = laptop.project.files, laptop.state["apps"]
     status, told = laptop.deploy("--dry-run")
     assert status == 0
     assert re.findall(r"^ {7}(.*)", told, re.MULTILINE) == commands
@@ -701,7 +713,7 @@ def test_a_dry_run_lists_every_command_and_changes_nothing(laptop, prepare, comm
     assert told.endswith("\nThis was a dry run: nothing was changed.\n")
     assert laptop.project.files == files
     assert laptop.changes == []
-    assert laptop.state | {"calls": []} == state | {"calls": []}
+    assert laptop.state["apps"] == apps
 
 
 def test_a_dry_run_lists_what_an_app_may_have_already_where_it_cannot_see(laptop):
