@@ -455,7 +455,8 @@ def broken_repository(laptop: Laptop) -> None:
 
 
 def nameless(laptop: Laptop) -> None:
-    (laptop.home / ".gitconfig").unlink()
+    """git would guess a name from the machine's account."""
+    (laptop.home / ".gitconfig").write_text("[user]\nemail = anna@example.com\n")
 
 
 def unfinished_merge(laptop: Laptop) -> None:
