@@ -83,7 +83,7 @@ class BakedProject:
 
     def load(self, name: str) -> ModuleType:
         """Import a module of the project that does without Streamlit."""
-        for module in ("bundle", "deploy", "manage", "menu", "page", "server", "users"):
+        for module in sorted(path.stem for path in self.path.glob("*.py")):
             sys.modules.pop(module, None)
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(self.path)

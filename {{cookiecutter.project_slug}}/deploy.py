@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import click
 
-from manage import faults
+from check import faults
 from users import ROOT, load_users
 
 HOMES = {

@@ -38,9 +38,6 @@ STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
 PASSWORD_RULE = "12 to 72 bytes of UTF-8 without control characters"
 COST = 12
 
-# What may stand in FRAME_ANCESTORS: config/nginx.conf.erb has the same rule.
-SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
-
 # 32 characters that nobody takes for one another: 5 bits each.
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -306,43 +303,6 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
         raise
 
 
-def faults(root: Path = ROOT) -> list[str]:
-    """Return what would let somebody in, or keep somebody out: a line for each fault."""
-    found: list[str] = []
-    users: dict[str, str] = {}
-    menu: list[App] = []
-    try:
-        users = {user.lower(): user for user in load_users(root)}
-    except UsersError as error:
-        found += str(error).splitlines()
-    try:
-        menu = load_menu(root)
-    except MenuError as error:
-        found += str(error).splitlines()
-    for number, app in enumerate(menu, 1):
-        for user in app.users if users else ():
-            known = users.get(user.lower())
-            if known != user:
-                hint = f"Write {known}" if known else f"Add them: python manage.py passwd {user}"
-                found.append(
-                    f'apps.json, entry {number}: {user}, in "users" of {app.name!r}, cannot log in '
-                    f"by that name. {hint}, or take the name out."
-                )
-    for site in re.split(r"[\s,]+", os.environ.get("FRAME_ANCESTORS", "")):
-        if site and not SITE.fullmatch(site):
-            found.append(
-                f"{site!r} in FRAME_ANCESTORS is no site. Each is a scheme and a host, like "
-                "https://intranet.example.com or https://*.example.com, with blanks between them."
-            )
-    secret = os.environ.get("SESSION_SECRET", "")
-    if secret and len(os.fsencode(secret)) < 32:
-        found.append(
-            "SESSION_SECRET is shorter than 32 characters. Make one: "
-            'python -c "import secrets; print(secrets.token_hex(32))"'
-        )
-    return found
-
-
 class Commands(click.Group):
     """The commands in the order of their use, with faults as messages rather than tracebacks."""
 
@@ -407,12 +367,14 @@ def only_user() -> str:
 
 def tell_what_is_next() -> None:
     """Say when a change of the users holds, and what stands in its way."""
+    from check import door
+
     click.echo(f"It holds from {NEXT_DEPLOY}")
     if "HTPASSWD" in os.environ:
         click.echo(
             'HTPASSWD is set and counts in its place: give it the new text, "$(cat .htpasswd)"'
         )
-    if found := faults():
+    if found := door():
         click.echo("\nA deploy will be refused until this is mended:", err=True)
         click.echo("\n".join(found), err=True)
 
@@ -485,10 +447,15 @@ def apps_command() -> None:
 
 @cli.command()
 def check() -> None:
-    """Name whatever would make a deploy fail. The exit status is 1 if there is anything."""
-    if found := faults():
-        raise click.ClickException("\n".join(found))
-    click.echo("The users and the menu are in order.")
+    """Name whatever would break a deploy or let somebody in. The exit status is 1 if there is any."""
+    from check import look
+
+    found = look()
+    number = len(found.faults)
+    things = "1 thing" if number == 1 else f"{number} things"
+    verdict = f"{things} to mend." if number else f"In order: {', '.join(found.in_order)}."
+    click.echo("\n\n".join([*found.faults, *found.notes, verdict]))
+    sys.exit(1 if number else 0)
 
 
 @cli.command("deploy")

@@ -9,6 +9,7 @@ import re
 import socket
 import string
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,12 @@ def manage(baked, monkeypatch_module) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def users_code(manage) -> ModuleType:
+    """users.py of the project."""
+    return sys.modules["users"]
+
+
+@pytest.fixture(scope="module")
 def render(baked, nginx) -> Render:
     """Render the configuration with some environment, and return how that went."""
 
@@ -139,7 +146,7 @@ def line_number(message: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def verdict(baked, manage, render) -> Callable[..., tuple[list[str], str]]:
+def verdict(baked, users_code, render) -> Callable[..., tuple[list[str], str]]:
     """Return the users of an .htpasswd, and its refusal in Python; in Ruby both are the same."""
 
     def verdict(
@@ -152,8 +159,8 @@ def verdict(baked, manage, render) -> Callable[..., tuple[list[str], str]]:
             for name, value in environment.items():
                 patch.setenv(name, value)
             try:
-                users, refusal = manage.load_users(baked.path), ""
-            except manage.UsersError as error:
+                users, refusal = users_code.load_users(baked.path), ""
+            except users_code.UsersError as error:
                 users, refusal = [], str(error)
 
         rendered = render(LANG=locale, **environment)
@@ -349,14 +356,14 @@ def assert_session(door: Door, user: str, place: int) -> None:
     ),
     place=st.integers(0, 63),
 )
-def test_whoever_is_added_logs_in(baked, manage, render, nginx, users, place):
+def test_whoever_is_added_logs_in(baked, manage, users_code, render, nginx, users, place):
     (baked.path / ".htpasswd").unlink(missing_ok=True)
     for user, password in users:
         assert manage.set_password(user, password, baked.path)
         if user.swapcase() != user:
             with pytest.raises(manage.Refused, match="differs in capitals alone"):
                 manage.set_password(user.swapcase(), password, baked.path)
-    assert manage.load_users(baked.path) == [user for user, _ in users]
+    assert users_code.load_users(baked.path) == [user for user, _ in users]
     with door(render().stdout, nginx) as there:
         assert there.ask() == REFUSED
         others = [*users[1:], users[0]]
@@ -374,7 +381,7 @@ def test_whoever_is_added_logs_in(baked, manage, render, nginx, users, place):
                 assert there.ask(*claim, cookie=cookie) == (200, user, None)
 
 
-def test_200_users(baked, manage, render, nginx):
+def test_200_users(baked, users_code, render, nginx):
     """The odd names have passwords of their own; the rest were all given one, hash and all."""
     others = [f"user{number}" for number in range(200 - len(ODD_NAMES))]
     names = [*ODD_NAMES, *others]
@@ -389,7 +396,7 @@ def test_200_users(baked, manage, render, nginx):
         digests = dict(zip(given, pool.map(digest, given), strict=True))
     lines = [f"{name}:{digests[password]}\n" for name, password in passwords.items()]
     baked.write(".htpasswd", "".join(lines))
-    assert manage.load_users(baked.path) == names
+    assert users_code.load_users(baked.path) == names
 
     with door(render().stdout, nginx) as there, ThreadPoolExecutor(4) as pool:
         assert len(set(there.sessions.values())) == 200

@@ -25,6 +25,7 @@ ALWAYS = {
     "apps/__init__.py",
     "bin/post_compile",
     "bundle.py",
+    "check.py",
     "config/icon.svg",
     "config/new_app.py",
     "config/nginx.conf.erb",

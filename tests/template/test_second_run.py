@@ -16,6 +16,7 @@ CODE = [
     "app.py",
     "bin/post_compile",
     "bundle.py",
+    "check.py",
     "deploy.py",
     "hub.css",
     "hub.py",

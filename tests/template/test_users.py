@@ -41,28 +41,32 @@ def twice(number: int, user: str, earlier: int) -> str:
     )
 
 
+@pytest.fixture(scope="module")
+def users(code):
+    """users.py, imported once."""
+    return code.load("users")
+
+
 @pytest.fixture
-def load(project_code, tmp_path, monkeypatch):
+def load(users, tmp_path, monkeypatch):
     """Return the users of an .htpasswd with this content, or of what is there."""
-    _, manage = project_code
     monkeypatch.delenv("HTPASSWD", raising=False)
 
     def load(content: str | bytes | None = None) -> list[str]:
         if content is not None:
             data = content if isinstance(content, bytes) else content.encode()
             (tmp_path / ".htpasswd").write_bytes(data)
-        return manage.load_users(tmp_path)
+        return users.load_users(tmp_path)
 
     return load
 
 
 @pytest.fixture
-def told(load, project_code):
+def told(load, users):
     """Return the lines of the UsersError about an .htpasswd with this content."""
-    _, manage = project_code
 
     def told(content: str | bytes | None = None) -> list[str]:
-        with pytest.raises(manage.UsersError) as caught:
+        with pytest.raises(users.UsersError) as caught:
             load(content)
         return str(caught.value).split("\n")
 
@@ -177,14 +181,14 @@ BAD_NAMES += [
 
 
 @pytest.mark.parametrize("user", BAD_NAMES)
-def test_a_name_that_breaks_the_rule(told, project_code, user):
+def test_a_name_that_breaks_the_rule(told, users, user):
     assert told(f"{GOOD}{user}:{HASH}\n") == [no_user(2)]
-    assert not project_code[1].is_user(user)
+    assert not users.is_user(user)
 
 
 @pytest.mark.parametrize("name", [None, 1, True, b"bob", ["bob"], {"bob": 1}])
-def test_what_is_no_text_is_no_name(project_code, name):
-    assert not project_code[1].is_user(name)
+def test_what_is_no_text_is_no_name(users, name):
+    assert not users.is_user(name)
 
 
 @pytest.mark.parametrize("line", ["bob", HASH, "bob ", f"bob={HASH}", "=", "\ufeff"])
@@ -351,20 +355,19 @@ pieces = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 
 
 @given(before=pieces, after=pieces)
-def test_what_cannot_be_a_name_is_never_shown(project_code, tmp_path_factory, before, after):
-    _, manage = project_code
+def test_what_cannot_be_a_name_is_never_shown(users, tmp_path_factory, before, after):
     folder = tmp_path_factory.getbasetemp()
     (folder / ".htpasswd").write_bytes(f"{before}hunter2!{after}".encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HTPASSWD", raising=False)
         try:
-            users = manage.load_users(folder)
-        except manage.UsersError as error:
+            found = users.load_users(folder)
+        except users.UsersError as error:
             assert "hunter2!" not in str(error)
             assert HASH not in str(error)
             assert str(error).isascii()
         else:
-            assert set(users) <= {"anna", "bob", "x" * 64}  # it stands in a comment
+            assert set(found) <= {"anna", "bob", "x" * 64}  # it stands in a comment
 
 
 @pytest.mark.parametrize("sign", ["\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028"])
