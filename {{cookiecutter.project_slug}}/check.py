@@ -148,11 +148,12 @@ def door(root: Path = ROOT) -> list[str]:
             "SESSION_SECRET is shorter than 32 characters. Make one: "
             'python -c "import secrets; print(secrets.token_hex(32))"'
         )
-    for name, example in (("NGINX_WORKERS", "8"), ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "200")):
-        if not re.fullmatch("[1-9][0-9]*", os.environ.get(name, example)):
-            found.append(
-                f"{name} is no whole number, and nginx would not start. Example: {example}"
-            )
+    for name, rule, example in (
+        ("NGINX_WORKERS", "[1-9][0-9]*", "8"),
+        ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "[0-9]+", "200"),
+    ):
+        if not re.fullmatch(rule, os.environ.get(name, example)):
+            found.append(f"{name} is no whole number, and nginx would not start. Write {example}.")
     return found
 
 
@@ -169,7 +170,7 @@ class Import(NamedTuple):
     path: Path
     line: int
     names: tuple[str, ...]
-    optional: bool  # something catches it, or it is for a type checker alone
+    optional: bool  # something catches it, or it is for some machines or a type checker alone
 
 
 @dataclass
@@ -440,8 +441,8 @@ def read(project: Project, path: Path) -> ast.Module | None:
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         fault = f"{name}{line}: {error.msg}. Python cannot read on from there: correct it."
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or error
         fault = f"{name} cannot be read: {reason}."
     else:
         project.trees[path] = tree
@@ -528,7 +529,10 @@ def may_fail(node: ast.AST, child: ast.AST) -> bool:
     if isinstance(node, ast.Try | ast.TryStar):
         return any(not each.type or words(each.type) & caught for each in node.handlers)
     if isinstance(node, ast.If):
-        return "TYPE_CHECKING" in words(node.test) and child in node.body
+        asked = words(node.test)
+        if asked & {"platform", "version_info", "find_spec"} or asked >= {"os", "name"}:
+            return True
+        return "TYPE_CHECKING" in asked and child in node.body
     if isinstance(node, ast.With):
         return any(words(item) & caught for item in node.items)  # suppress(ImportError)
     return False
@@ -674,19 +678,21 @@ def python(project: Project) -> Iterator[str]:
     if not (root / name).is_file():
         yield f"{name} is not there, and Heroku would choose a Python. Write a line: {wanted}"
         return
-    lines = version_lines(root / name)
-    if len(lines) != 1:
-        count = len(lines) or "no"
+    versions = []
+    for line in version_lines(root / name):
+        version = VERSION.fullmatch(line.removeprefix(before))
+        if not version or not line.startswith(before):
+            yield (
+                f"{name}: Heroku cannot read {line!r}. Write {wanted} or {wanted}.2 in plain UTF-8 "
+                "without a mark; a comment has a line of its own."
+            )
+            return
+        versions.append(version)
+    if len(versions) != 1:
+        count = len(versions) or "no"
         yield f"{name} has {count} versions in it, and Heroku wants one. Write {wanted} alone."
         return
-    version = VERSION.fullmatch(lines[0].removeprefix(before))
-    if not version or not lines[0].startswith(before):
-        yield (
-            f"{name}: Heroku cannot read {lines[0]!r}. Write {wanted} or {wanted}.2 in plain UTF-8 "
-            "without a mark; a comment has a line of its own."
-        )
-        return
-    asked_for = int(version[1]), int(version[2])
+    asked_for = int(versions[0][1]), int(versions[0][2])
     pinned_for = re.search(r"--python-version (\d+)\.(\d+)", project.text("requirements.txt"))
     oldest = (
         max((int(pinned_for[1]), int(pinned_for[2])), OLDEST_PYTHON)
@@ -695,7 +701,7 @@ def python(project: Project) -> Iterator[str]:
     )
     if not oldest <= asked_for <= NEWEST_PYTHON:
         yield (
-            f"{name} asks for Python {version[0]}. Heroku's newest is {NEWEST_PYTHON[0]}."
+            f"{name} asks for Python {versions[0][0]}. Heroku's newest is {NEWEST_PYTHON[0]}."
             f"{NEWEST_PYTHON[1]}, and the packages want {oldest[0]}.{oldest[1]} at least. "
             f"Write {wanted}."
         )
@@ -739,8 +745,8 @@ def in_git(project: Project) -> Iterator[str]:
             )
     if ".htpasswd" not in names and "HTPASSWD" not in os.environ:
         yield Note(
-            ".htpasswd is not in git, so Heroku has no users. Add it: git add -f .htpasswd. Or give "
-            'Heroku its text: heroku config:set HTPASSWD="$(cat .htpasswd)"'
+            ".htpasswd is not in git, so Heroku has no users. Add it: git add -f .htpasswd. Or "
+            'give Heroku its text: heroku config:set HTPASSWD="$(cat .htpasswd)"'
         )
     needed = {name for name in NEEDED if (project.root / name).is_file()}
     needed |= {*map(project.name, project.trees)}
@@ -927,7 +933,7 @@ def nginx_fault(project: Project, rendered: str, said: str) -> str:
 # In the order in which they are told; apps() reads what packages() and in_git() look at.
 PARTS = {
     "users and menu": users_and_menu,
-    "start": start,
+    "Procfile": start,
     "apps": apps,
     "packages": packages,
     "Python": python,

@@ -147,7 +147,7 @@ def test_a_new_project_is_in_order(project, check):
         f"slug: not looked at, {NO_PACKAGES_HERE}.",
         NO_ERB,
     ]
-    assert found.in_order == ["users and menu", "start", "apps", "packages", "Python"]
+    assert found.in_order == ["users and menu", "Procfile", "apps", "packages", "Python"]
     assert project.files == before
 
 
@@ -158,7 +158,7 @@ def test_a_new_project_in_git_is_in_order(project, command):
     assert status == 0
     assert 100 < slug_of(size) < 300
     assert nginx == NO_ERB
-    assert verdict == "In order: users and menu, start, apps, packages, Python, git, slug."
+    assert verdict == "In order: users and menu, Procfile, apps, packages, Python, git, slug."
 
 
 def slug_of(note: str) -> int:
@@ -175,7 +175,7 @@ def test_the_build_says_nothing_of_what_it_does_not_have(project, command, monke
     status, [size, verdict] = command(**variable)
     assert status == 0
     assert 100 < slug_of(size) < 300
-    assert verdict == "In order: users and menu, start, apps, packages, slug."
+    assert verdict == "In order: users and menu, Procfile, apps, packages, slug."
 
 
 def test_a_build_is_not_refused_for_an_estimate_or_a_python_that_heroku_has(project, command):
@@ -221,6 +221,9 @@ OTHER_WAYS = {
     "a type checker's": app(
         f"import typing\nif typing.TYPE_CHECKING:\n    from nothing import A\n{RUN}"
     ),
+    "a platform": app(f"import sys\nif sys.platform == 'win32':\n    import nothing\n{RUN}"),
+    "a system": app(f"import os\nif os.name == 'nt':\n    import nothing\n{RUN}"),
+    "a look before": app(f"if find_spec('nothing'):\n    import nothing\nelse:\n    pass\n{RUN}"),
     "own": all_of(
         app(f"from apps import helpers\nfrom apps.helpers import A\n{RUN}"),
         file("apps/helpers.py", "A = 1"),
@@ -514,6 +517,11 @@ BROKEN = {
     "a zero": (version("3.013"), no_version("3.013")),
     "other digits": (version("3.1٣"), no_version("3.1٣")),
     "a mark": (version("\ufeff3.13"), no_version("\ufeff3.13")),
+    "one of two": (version("3.13\nlatest\n"), no_version("latest")),
+    "UTF-16": (
+        file(".python-version", b"\xff\xfe3\x00.\x001\x003\x00\n\x00"),
+        no_version("\\xff\\xfe3\x00.\x001\x003\x00"),
+    ),
     "runtime.txt": (
         version("3.13", "runtime.txt"),
         no_version("3.13", FORM.replace("3.13", "python-3.13"), "runtime.txt"),
@@ -630,10 +638,10 @@ def test_with_a_broken_menu_all_apps_are_read(project, check):
 def test_numbers_for_nginx(project, check, monkeypatch, variable, example):
     monkeypatch.setenv(variable, "16")
     assert check.faults(project.path) == []
-    for value in ("", "0", "eight", "-1", "1.5", "٣"):
+    for value in ("", "eight", "-1", "1.5", "٣"):
         monkeypatch.setenv(variable, value)
         assert check.faults(project.path) == [
-            f"{variable} is no whole number, and nginx would not start. Example: {example}"
+            f"{variable} is no whole number, and nginx would not start. Write {example}."
         ]
 
 

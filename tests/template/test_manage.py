@@ -65,7 +65,7 @@ def assert_in_order(ended: tuple[int, str]) -> None:
     """`check` has found nothing to mend; what it could not look at depends on the machine."""
     status, told = ended
     assert status == 0, told
-    assert "\nIn order: users and menu, start, apps, packages, " in f"\n{told}"
+    assert "\nIn order: users and menu, Procfile, apps, packages, " in f"\n{told}"
 
 
 def test_alone_it_shows_its_commands(manage):
