@@ -373,7 +373,7 @@ def start(project: Project) -> Iterator[str]:
     right = "Write: web: python server.py bin/start-nginx"
     if not web:
         yield f"Procfile: no line begins with web:, so Heroku would start nothing. {right}"
-    elif "start-nginx" not in web[1] and re.search("streamlit|uvicorn|server.py", web[1]):
+    elif "start-nginx" not in web[1] and re.search("streamlit|uvicorn", web[1]):
         yield (
             "Procfile: the line web: does not start nginx, so nobody would be asked for a "
             f"password. {right}"

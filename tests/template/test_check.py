@@ -265,6 +265,7 @@ OTHER_WAYS = {
     "Python with its patch": file(".python-version", "3.14.2"),
     "Python with a comment": file(".python-version", "# ours\r\n\r\n 3.12 \r\n"),
     "runtime.txt": file("runtime.txt", "python-3.11.9\n"),
+    "server.py alone": file("Procfile", "web: python server.py\n"),
     "another Procfile": file("Procfile", "worker: python app.py\nweb: bash start.sh\n"),
     "the other way round": file("Procfile", "web: bin/start-nginx python server.py\n"),
 }
