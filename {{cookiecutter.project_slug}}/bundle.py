@@ -55,9 +55,14 @@ def _compress(path: Path) -> int:
     return target.stat().st_size
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Compress it, and say how much that is."""
     if folder := streamlit_bundle():
         plain, packed = compress(folder)
         print(f"Streamlit's bundle: {plain / 1e6:.1f} MB, compressed {packed / 1e6:.1f} MB.")
     else:
         print("Streamlit has no folder static/static: it will serve its bundle itself, slowly.")
+
+
+if __name__ == "__main__":
+    main()

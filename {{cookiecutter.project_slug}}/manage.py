@@ -445,8 +445,8 @@ def apps_command() -> None:
         click.echo(f"{name:{names}}  {address:{addresses}}  {users}")
 
 
-@cli.command()
-def check() -> None:
+@cli.command("check")
+def check_command() -> None:
     """Name whatever would break a deploy or let somebody in. The exit status is 1 if there is any."""
     from check import look
 
@@ -456,6 +456,30 @@ def check() -> None:
     verdict = f"{things} to mend." if number else f"In order: {', '.join(found.in_order)}."
     click.echo("\n\n".join([*found.faults, *found.notes, verdict]))
     sys.exit(1 if number else 0)
+
+
+@cli.command("serve")
+@click.option(
+    "--port",
+    type=click.IntRange(1024, 65535),
+    default=8000,
+    show_default=True,
+    help="Where nginx listens.",
+)
+def serve_command(port: int) -> None:
+    """Run the whole dyno on this computer, until Ctrl-C.
+
+    That is what the Procfile says, behind nginx and its password. It wants nginx and erb, and says
+    how to get them.
+    """
+    from check import look
+    from serve import serve
+
+    found = look()
+    if found.faults:
+        raise click.ClickException("\n\n".join(found.faults))
+    click.echo(f"In order: {', '.join(found.in_order)}.")
+    serve(port)
 
 
 @cli.command("deploy")

@@ -40,6 +40,7 @@ ALWAYS = {
     "requirements-dev.txt",
     "requirements.in",
     "requirements.txt",
+    "serve.py",
     "server.py",
     "tests/test_apps.py",
     "users.py",
