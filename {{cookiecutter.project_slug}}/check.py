@@ -51,6 +51,7 @@ PACKED = 0.37
 # What may stand in FRAME_ANCESTORS: config/nginx.conf.erb has the same rule.
 SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 
+NAVIGATION = ("st.navigation", "streamlit.navigation")
 DOOR = "config/nginx.conf.erb"
 # What runs on Heroku, besides the apps and whatever the Procfile names.
 STARTED = ("app.py", "bundle.py", "manage.py")
@@ -411,6 +412,11 @@ def apps(project: Project) -> Iterator[str]:
         if path in seen or not (tree := read(project, path)):
             continue
         seen.add(path)
+        if root / "apps" in path.parents and (line := navigation_in(tree)):
+            yield Note(
+                f"{project.name(path)}, line {line}: st.navigation takes the place of the hub's menu, "
+                'and its pages have no way back. See "Pages in an app" in README.md.'
+            )
         package = path.relative_to(root).parent.parts
         for line, names, optional in imports(tree, package):
             here = Import(path, line, names, optional)
@@ -489,6 +495,14 @@ def run_fault(tree: ast.Module) -> str | None:
             f", line {run.lineno}: run() wants {names}, and the launcher calls it with nothing. "
             "Give each a default, or take them out."
         )
+    return None
+
+
+def navigation_in(tree: ast.Module) -> int | None:
+    """Return the line that calls st.navigation, which is the launcher's to call."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in NAVIGATION:
+            return node.lineno
     return None
 
 

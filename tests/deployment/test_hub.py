@@ -73,7 +73,7 @@ def hub(baked: BakedProject) -> BakedProject:
     baked.write("apps/travel.py", OWN_PAGES.replace("KEY", "travel"))
     baked.write("apps/payroll.py", OWN_PAGES.replace("KEY", "payroll"))
     baked.write("apps/fails.py", FAILS)
-    baked.write("apps/not_python.py", "def run(:\n")
+    baked.write("apps/not_python.py", "def run():\n    pass\n")
     baked.add_to_menu(*APPS)
     return baked
 
@@ -81,6 +81,8 @@ def hub(baked: BakedProject) -> BakedProject:
 @pytest.fixture(scope="module")
 def dyno(hub, nginx):
     with Dyno(hub.path, nginx) as dyno:
+        # The build would refuse it.
+        (dyno.home / "apps/not_python.py").write_text("def run(:\n")
         yield dyno
 
 

@@ -953,3 +953,18 @@ def test_on_windows_nginx_is_left_out(project, check, monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(check.NotLookedAt, match="it needs Linux or macOS"):
         list(check.nginx(check.Project(project.path)))
+
+
+@pytest.mark.parametrize("call", ["st.navigation([])", "page = streamlit.navigation([]).run()"])
+def test_an_app_with_a_menu_of_its_own_is_told_of(project, check, call):
+    """It opens, but the hub's menu is gone then."""
+    source = "import streamlit\nimport streamlit as st\n\ndef run():\n"
+    project.write(APP, f"{source}    navigation = 1\n    {call}\n")
+    found = check.look(project.path)
+    assert not found.faults
+    assert (
+        f"{APP}, line 6: st.navigation takes the place of the hub's menu, and its pages have no way "
+        'back. See "Pages in an app" in README.md.'
+    ) in found.notes
+    project.write(APP, f"{source}    navigation = 1\n")
+    assert not [note for note in check.look(project.path).notes if "st.navigation" in note]

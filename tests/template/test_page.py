@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from html import escape
 
 import pytest
 
@@ -80,11 +81,11 @@ def ask(page, path: str = "/", method: str = "GET", kind: str = "http") -> tuple
 
 
 @pytest.mark.parametrize("path", ["/", "/sales_report", "/売上"])
-def test_the_page_is_answered_without_streamlit(page, streamlit, path):
+def test_the_page_is_answered_without_streamlit(module, page, streamlit, path):
     headers, body = ask(page, path)
     assert headers[b"content-type"] == b"text/html; charset=utf-8"
     assert headers[b"content-length"] == str(len(body)).encode()
-    assert b"<title>Data Apps</title>" in body
+    assert f"<title>{escape(module.app_name())}</title>".encode() in body
     head, nothing = ask(page, path, "HEAD")
     assert (head, nothing) == (headers, b"")
     assert not streamlit.asked

@@ -82,17 +82,13 @@ def test_its_test_command_is_what_ci_runs():
     assert ".ci/run" in (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
 
 
-def test_both_readmes_deploy_alike(bake):
-    def commands(text: str) -> str:
-        found = re.search(r"```sh\n(heroku login\n.*?)```", text, re.DOTALL)[1]
-        return re.sub(r"heroku create \S+", "heroku create NAME", found)
-
+def test_the_deploy_by_hand_is_what_the_project_says(bake):
     project = bake()
-    assert commands(project.read("README.md")) == commands(README)
-    assert f"heroku create {project.path.name} " in project.read("README.md")
+    commands = re.search(r"```sh\n(heroku login\n.*?)```", project.read("README.md"), re.DOTALL)[1]
+    assert f"heroku create {project.path.name} " in commands
     told = json.loads(project.read("app.json"))
-    assert f"--stack {told['stack']} --buildpack {told['buildpacks'][0]['url']}" in README
-    assert f"buildpacks:add {told['buildpacks'][1]['url']}" in README
+    assert f"--stack {told['stack']} --buildpack {told['buildpacks'][0]['url']}" in commands
+    assert f"buildpacks:add {told['buildpacks'][1]['url']}" in commands
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
