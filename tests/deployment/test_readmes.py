@@ -61,7 +61,7 @@ class Terminal:
     def run(self, command: str) -> str:
         """Type a command, answer what it asks, and return what it showed. It has to succeed."""
         child, shown = self.child, ""
-        child.sendline(f'{command}\necho "status:"$?')
+        child.sendline(f'{command}; echo "status:"$?')
         asked = [
             r"status:(\d+)\r\n",
             r"\(.*hidden\): ",
