@@ -32,6 +32,8 @@ def measure(side: Ours, python: object, app: str) -> dict[str, float]:
             raise RuntimeError(f"{SESSIONS} sessions do not open")
         time.sleep(12)
         grown = side.memory(field="Pss_Anon") - before
+        if json.loads(holder.communicate()[0])["lost"]:
+            raise RuntimeError("sessions were lost")
     return {"MB": at_first / 1e6, "MB a session": grown / SESSIONS / 1e6}
 
 

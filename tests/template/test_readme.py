@@ -91,6 +91,16 @@ def test_the_deploy_by_hand_is_what_the_project_says(bake):
     assert f"buildpacks:add {told['buildpacks'][1]['url']}" in commands
 
 
+def test_the_memory_it_speaks_of_was_measured(bake):
+    result = json.loads((ROOT / "benchmarks/memory.json").read_text("utf-8"))
+    text, first = result["figures"].values()
+    told = " ".join(bake().read("README.md").split())
+    assert f"take {text['MB']:.0f} MB with an app of text and widgets open" in told
+    assert f"and {first['MB']:.0f} MB with the app that you start from" in told
+    more = max(text["MB a session"], first["MB a session"])
+    assert f"Each browser more takes {more:.1f} MB." in told
+
+
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 
 
