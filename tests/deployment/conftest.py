@@ -10,12 +10,17 @@ from baked import PASSWORD, USER, BakedProject
 from dyno import Dyno, missing_parts, rendered
 
 HERE = Path(__file__).resolve().parent
+# They start nginx at a port of their own, or not at all. All others want a dyno, and there can be
+# one: its paths in /tmp are fixed.
+SIDE_BY_SIDE = {"test_gixy.py", "test_lint.py", "test_users.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.deployment)
+            if item.path.name not in SIDE_BY_SIDE:
+                item.add_marker(pytest.mark.dyno)
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,7 @@ def test_a_second_user_does_not_see_the_first_ones_apps(dyno, chromium, page):
     context = chromium.new_context(base_url=dyno.url, http_credentials=credentials)
     bobs = context.new_page()
     bobs.goto("/private")
-    expect(bobs.get_by_text("Page not found")).to_be_visible()
+    expect(bobs.get_by_text("There is no app here")).to_be_visible()
     expect(bobs.get_by_test_id("stSidebarNav").get_by_text("upload")).to_be_visible()
     expect(bobs.get_by_text("private")).to_have_count(0)
     expect(bobs.get_by_text("For anna alone")).to_have_count(0)
@@ -362,7 +362,7 @@ def test_many_apps_are_found_by_their_names(bake, visit):
         expect(page.get_by_text("And 6 more.")).to_be_visible()
         page.get_by_label("Find an app").fill("ORT 2")
         page.keyboard.press("Enter")
-        expect(links).to_have_count(11)  # 2, 20 to 29
+        expect(links).to_have_count(16)  # 2, 12, 20 to 29 ...
         page.get_by_label("Find an app").fill("no such")
         page.keyboard.press("Enter")
         expect(page.get_by_text("No app is called that, or does that.")).to_be_visible()

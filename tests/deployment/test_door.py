@@ -322,7 +322,7 @@ def test_a_header_opens_nothing(door, header):
 def test_the_password_opens_it_and_earns_a_session(door):
     page = door.ask("/", "GET", door.password_of())
     assert page.status == 200
-    assert b"<title>Streamlit</title>" in page.body
+    assert b"<title>" in page.body
     [cookie] = [value for value in page.all("Set-Cookie") if SESSION.match(value)]
     session, *attributes = cookie.split("; ")
     assert re.fullmatch(rf"{COOKIE}=[0-9a-f]{{64}}", session)
@@ -547,9 +547,10 @@ def test_the_websocket_of_nobody(door):
 def test_no_other_upgrade(door, upgrade):
     settings = "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"
     headers = [f"Upgrade: {upgrade}", settings, "Connection: Upgrade, HTTP2-Settings"]
-    for path in ("/", "/_stcore/stream"):
+    # Without an upgrade there is nothing at the second: page.py leads to the end of the address.
+    for path, status in (("/", 200), ("/_stcore/stream", 307)):
         answer = door.ask(path, "GET", *headers, session=door.session)
-        assert answer.status == 200
+        assert answer.status == status
         assert not answer.all("Upgrade")
 
 

@@ -18,7 +18,7 @@ import pexpect
 import pytest
 import requests
 from baked import ROOT, BakedProject
-from dyno import own
+from dyno import own, python_environment
 
 TYPED = "another good password"
 # What each of these shows when it serves, and what a stranger gets there.
@@ -104,6 +104,7 @@ def terminal(project: BakedProject, nginx):
         TERM="dumb",
         HEROKU_STATE=str(home / "heroku.json"),
         STREAMLIT_SERVER_HEADLESS="true",
+        UV_SYSTEM_CERTS="1",  # whom this machine trusts, as pip does
         GIT_CONFIG_COUNT="2",
         GIT_CONFIG_KEY_0="user.name",
         GIT_CONFIG_VALUE_0="Anna",
@@ -132,8 +133,10 @@ def test_the_deploy_by_hand(project, terminal):
 
 
 def test_the_templates_own(project, terminal):
-    install = "pip install -q -r requirements.txt"
-    terminal.run(f"python3 -m venv .venv && . .venv/bin/activate && {install}")
+    packages = python_environment(
+        project.path / "requirements.txt"
+    )  # "with its environment active"
+    terminal.run(f"PATH={packages}:$PATH")
     for block in blocks((ROOT / "README.md").read_text("utf-8")):
         for command in block.splitlines():
             if not any(part in command for part in ELSEWHERE):

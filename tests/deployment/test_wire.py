@@ -87,7 +87,7 @@ def test_every_kind_of_file_in_the_bundle_is_known(static, baked):
 
 
 def test_what_streamlit_sends_is_compressed_on_its_way(door):
-    for path, text in (("/", b"<title>Streamlit"), ("/_stcore/host-config", b'"allowedOrigins"')):
+    for path, text in (("/", b"<title>Data Apps"), ("/_stcore/host-config", b'"allowedOrigins"')):
         answer = door.ask(path, "GET", GZIP, VIA, session=door.session)
         assert text in plain(answer)
         answer = door.ask(path, session=door.session)
@@ -149,7 +149,7 @@ def test_it_starts_as_well_under_a_path_of_its_own(project, nginx):
     with Dyno(project.path, nginx, STREAMLIT_SERVER_BASE_URL_PATH="hub") as dyno:
         door = Door(dyno.url, {USER: PASSWORD}, router=True)
         page = door.ask("/hub/", "GET", door.password_of())
-        assert b"<title>Streamlit</title>" in page.body
+        assert b"<title>Data Apps</title>" in page.body
         assert door.ask("/hub/_stcore/health", session=page.session).body == b"ok"
         assert "Streamlit serves its page itself: it answers 404 to /." in dyno.log()
 
@@ -177,7 +177,7 @@ def test_a_hundred_apps_cost_what_one_costs(project, nginx):
         door = Door(dyno.url, {USER: PASSWORD}, router=True)
         first = door.run("", basic(*AUTH))
         assert "Many 99" in first  # in the menu at the side
-        assert "And 82 more." in first
+        assert "And 42 more." in first
         assert not (dyno.home / "imported").exists()
         assert "apps.many_42" in door.run("many_42", basic(*AUTH))
         assert "apps.many_42" in door.run("many_42", basic(*AUTH))
