@@ -206,7 +206,7 @@ def test_a_second_user_does_not_see_the_first_ones_apps(dyno, chromium, page):
     bobs.goto("/private")
     expect(bobs.get_by_text("There is no app here")).to_be_visible()
     expect(bobs.get_by_test_id("stSidebarNav").get_by_text("upload")).to_be_visible()
-    expect(bobs.get_by_text("private")).to_have_count(0)
+    expect(bobs.get_by_role("link", name="private")).to_have_count(0)
     expect(bobs.get_by_text("For anna alone")).to_have_count(0)
     bobs.goto("/headers")
     expect(bobs.get_by_test_id("stCode").first).to_contain_text(f"X-Forwarded-User: {BOB}")

@@ -149,7 +149,7 @@ def test_it_starts_as_well_under_a_path_of_its_own(project, nginx):
     with Dyno(project.path, nginx, STREAMLIT_SERVER_BASE_URL_PATH="hub") as dyno:
         door = Door(dyno.url, {USER: PASSWORD}, router=True)
         page = door.ask("/hub/", "GET", door.password_of())
-        assert b"<title>Data Apps</title>" in page.body
+        assert b"<title>Streamlit</title>" in page.body
         assert door.ask("/hub/_stcore/health", session=page.session).body == b"ok"
         assert "Streamlit serves its page itself: it answers 404 to /." in dyno.log()
 
