@@ -88,11 +88,23 @@ def refused(try_to_bake, capfd):
 
 
 @pytest.fixture(scope="session")
-def code(cookies_session) -> BakedProject:
+def bake_once(cookies_session):
+    """Bake a project that more than one test has."""
+
+    def bake_once(**answers: str) -> BakedProject:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTH_PASSWORD", PASSWORD)
+            result = cookies_session.bake(extra_context=answers)
+        assert result.exception is None, result.exception
+        return BakedProject(result.project_path)
+
+    return bake_once
+
+
+@pytest.fixture(scope="session")
+def code(bake_once) -> BakedProject:
     """A project for the tests of its functions: whoever has it leaves its files as they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH_PASSWORD", PASSWORD)
-        return BakedProject(cookies_session.bake().project_path)
+    return bake_once()
 
 
 @pytest.fixture(scope="session")

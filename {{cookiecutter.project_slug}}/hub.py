@@ -45,7 +45,8 @@ def show_hub(title: str, pages: Mapping[App, st.Page]) -> None:
                 icon=":material/search:",
                 label_visibility="collapsed",
             )
-            found = [app for app in pages if matches(app, words)]
+            if words:
+                found = [app for app in pages if matches(app, words)]
         for section, apps in by_section(found[:MOST_CARDS]).items():
             if section:
                 st.subheader(plain(section), anchor=False)
@@ -62,8 +63,8 @@ def show_card(app: App, page: st.Page) -> None:
     """Draw a card: icon, name, and a line on what the app does. All of it is the link."""
     with st.container(border=True, key=f"card-{app.url_path}"):
         st.page_link(page, label=f":primary[{app.icon or NO_ICON}] **{plain(app.name)}**", icon="")
-        if app.summary:
-            st.caption(plain(app.summary))
+        if summary := app.summary:  # read from a file
+            st.caption(plain(summary))
 
 
 def by_section(apps: Iterable[App]) -> dict[str, list[App]]:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from baked import PASSWORD, USER, BakedProject
+from baked import USER, BakedProject
 from dyno import Dyno, missing_parts, rendered
 
 HERE = Path(__file__).resolve().parent
@@ -39,14 +39,10 @@ def project(bake) -> BakedProject:
 
 
 @pytest.fixture(scope="module")
-def baked(cookies_session, monkeypatch_module) -> BakedProject:
+def baked(bake_once) -> BakedProject:
     """The same for a whole module of tests."""
-    monkeypatch_module.setenv("AUTH_PASSWORD", PASSWORD)
     answers = {"app_name": "Data Apps", "project_slug": "data-apps", "auth_user": USER}
-    result = cookies_session.bake({**answers, "apps": "Sales Report, Churn Explorer"})
-    assert result.exception is None, result.exception
-    monkeypatch_module.delenv("AUTH_PASSWORD")
-    return BakedProject(result.project_path)
+    return bake_once(**answers, apps="Sales Report, Churn Explorer")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baked import PASSWORD, BakedProject
+from baked import BakedProject
 from dyno import missing_parts, python_environment
 
 APP = "apps/sales_report.py"
@@ -32,11 +32,8 @@ Change = Callable[[BakedProject], object]
 
 
 @pytest.fixture(scope="module")
-def baked(cookies_session):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH_PASSWORD", PASSWORD)
-        answers = {"auth_user": "anna.b", "apps": "Sales Report, Churn Explorer"}
-        return cookies_session.bake(extra_context=answers).project_path
+def baked(bake_once) -> Path:
+    return bake_once(auth_user="anna.b", apps="Sales Report, Churn Explorer").path
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from baked import PASSWORD, ROOT, BakedProject
+from baked import ROOT, BakedProject
 
 HASH = "$2b$12$" + "./AZaz09" * 6 + "abcde"  # of no password
 LOOKS = ["auth:whoami", "apps:info", "buildpacks", "config"]  # they change nothing
@@ -146,11 +146,8 @@ class Laptop:
 
 
 @pytest.fixture(scope="module")
-def baked(cookies_session):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH_PASSWORD", PASSWORD)
-        answers = {"project_slug": "data-apps", "auth_user": "anna.b", "apps": "Sales Report"}
-        return cookies_session.bake(extra_context=answers).project_path
+def baked(bake_once) -> Path:
+    return bake_once(project_slug="data-apps", auth_user="anna.b", apps="Sales Report").path
 
 
 @pytest.fixture

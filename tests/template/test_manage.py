@@ -23,11 +23,8 @@ HASH = "$2b$12$" + "./AZaz09" * 6 + "abcde"  # of no password
 
 
 @pytest.fixture(scope="module")
-def baked(cookies_session):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH_PASSWORD", PASSWORD)
-        answers = {"auth_user": "anna.b", "apps": "Sales Report"}
-        return cookies_session.bake(extra_context=answers).project_path
+def baked(bake_once) -> Path:
+    return bake_once(auth_user="anna.b", apps="Sales Report").path
 
 
 @pytest.fixture
