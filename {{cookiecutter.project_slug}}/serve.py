@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -138,32 +139,17 @@ def find(*names: str) -> list[str]:
 
 
 def check_free(port: int) -> None:
-    """Raise click.ClickException if somebody has the port, or server.py's socket, already.
-
-    What a server that was killed has left is deleted.
-    """
-    if listens(SOCKET):
-        raise click.ClickException(
-            f"A server listens at {SOCKET} already, and a computer can have one. End it first: "
-            "Ctrl-C where another `python manage.py serve` runs."
-        )
+    """Raise click.ClickException if somebody has the port already."""
     if listens(port):
         raise click.ClickException(
             f"Port {port} is taken by another program. Take another port: "
             f"python manage.py serve --port {port + 1 if port < 65535 else 8000}"
         )
-    try:
-        delete(SOCKET, READY)
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename} is left from before, and somebody else's: {error.strerror}. They "
-            "can delete it."
-        ) from None
 
 
-def listens(address: int | str) -> bool:
+def listens(address: int | Path) -> bool:
     """Return whether somebody listens at a port of localhost, or at a socket's path."""
-    places: list[tuple[int, object]] = [(socket.AF_UNIX, address)]
+    places: list[tuple[int, object]] = [(socket.AF_UNIX, str(address))]
     if isinstance(address, int):  # a browser tries both
         places = [(socket.AF_INET, ("127.0.0.1", address)), (socket.AF_INET6, ("::1", address))]
     for family, place in places:
@@ -191,6 +177,19 @@ class Dyno:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Dyno:
+        import fcntl  # Windows has none
+
+        self._folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+        except BlockingIOError:
+            os.close(self._folder)
+            raise click.ClickException(
+                "`python manage.py serve` runs in this folder already. End it first: Ctrl-C there."
+            ) from None
+        # Nobody else can reach Streamlit past the password: the folder is its owner's alone.
+        self.runtime = Path(tempfile.mkdtemp(prefix="streamlit-"))
+        self.socket, self.ready = (self.runtime / path.name for path in (SOCKET, READY))
         self._when_told_to_end(signal.default_int_handler)
         # All are in one group. The first of them ends it when its input ends: that is when this
         # process is gone, killed by whatever.
@@ -237,10 +236,12 @@ class Dyno:
             if self._end(number, seconds):
                 break
         self._guard.stdin.close()
-        delete(SOCKET, READY, self.root / "config/nginx.conf", self.root / "config/htpasswd")
-        shutil.rmtree(self.root / "logs/nginx", ignore_errors=True)
+        delete(self.root / "config/nginx.conf", self.root / "config/htpasswd")
+        for folder in (self.runtime, self.root / "logs/nginx"):
+            shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # it is not there, or somebody's file is in it
             (self.root / "logs").rmdir()
+        os.close(self._folder)
 
     def _end(self, number: int, seconds: float) -> bool:
         """Send all processes a signal, and return whether they have ended within the time."""
@@ -276,13 +277,14 @@ def run(dyno: Dyno, command: str, nginx: str, erb: str, port: int) -> None:
         "PORT": str(port),
         "PYTHONPATH": str(dyno.root),
         "PYTHONUNBUFFERED": "true",
+        "RUNTIME_DIRECTORY": str(dyno.runtime),
     }
     try:
         bundle.main()
     except OSError as error:
         click.echo(f"Streamlit's bundle stays as it is: {error.strerror}: {error.filename}")
 
-    password = render(dyno.root, erb, port, environment)
+    password = render(dyno, erb, port, environment)
     start_nginx = nginx_command(nginx, dyno.root)
     check_configuration(dyno.root, start_nginx)
     click.echo("config/nginx.conf.erb is rendered, and nginx takes it.")
@@ -292,7 +294,7 @@ def run(dyno: Dyno, command: str, nginx: str, erb: str, port: int) -> None:
     shell = shutil.which("bash") or "sh"  # Heroku's is bash
     dyno.start("Streamlit", [shell, "-c", command], environment)
     late = f"Streamlit is not ready after {LONGEST_START} s. Heroku would end it now, too."
-    dyno.wait(is_ready, LONGEST_START, late)
+    dyno.wait(lambda: is_ready(dyno), LONGEST_START, late)
     click.echo(f"Streamlit is ready after {time.monotonic() - started:.1f} s.")
     dyno.start("nginx", start_nginx, environment)
     astray = f"nginx does not answer at port {port}: see `listen` in config/nginx.conf.erb."
@@ -310,7 +312,7 @@ def run(dyno: Dyno, command: str, nginx: str, erb: str, port: int) -> None:
     dyno.wait(lambda: False)
 
 
-def render(root: Path, erb: str, port: int, environment: dict[str, str]) -> str:
+def render(dyno: Dyno, erb: str, port: int, environment: dict[str, str]) -> str:
     """Write config/nginx.conf, and with it the ERB writes config/htpasswd.
 
     Returns:
@@ -321,7 +323,7 @@ def render(root: Path, erb: str, port: int, environment: dict[str, str]) -> str:
     """
     ended = subprocess.run(
         [erb, "config/nginx.conf.erb"],
-        cwd=root,
+        cwd=dyno.root,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -330,23 +332,25 @@ def render(root: Path, erb: str, port: int, environment: dict[str, str]) -> str:
     )
     if ended.returncode:
         raise click.ClickException(f"config/nginx.conf.erb ends with an error:\n{ended.stderr}")
-    text = for_here(ended.stdout, port)
+    text = for_here(ended.stdout, port, dyno.runtime)
     if f"listen 127.0.0.1:{port}" not in text:
         click.echo(f"nginx may be open to your network: it has no plain `listen {port}`.")
-    configuration = root / "config/nginx.conf"
+    configuration = dyno.root / "config/nginx.conf"
     delete(configuration)
     configuration.touch(0o600)  # the sessions are in it
     configuration.write_text(text, "utf-8", "surrogateescape")
-    (root / "logs/nginx").mkdir(parents=True, exist_ok=True)
-    return "" if BCRYPT else one_password(root / "config/htpasswd")
+    (dyno.root / "logs/nginx").mkdir(parents=True, exist_ok=True)
+    return "" if BCRYPT else one_password(dyno.root / "config/htpasswd")
 
 
-def for_here(text: str, port: int) -> str:
+def for_here(text: str, port: int, runtime: Path) -> str:
     """Return nginx's configuration as it has to be on a computer of one's own.
 
     It listens to this computer alone. The session's cookie does without https, without which
-    Safari takes no Secure cookie, not even of localhost. And errors go to the terminal.
+    Safari takes no Secure cookie, not even of localhost. Streamlit's socket is in a folder of this
+    run. And errors go to the terminal.
     """
+    text = text.replace(f"unix:{SOCKET}", f"unix:{runtime}/{SOCKET.name}")
     text = re.sub(rf"(?m)^(\s*listen\s+){port}(?=[\s;])", rf"\g<1>127.0.0.1:{port}", text)
     text = re.sub(r"(?m)^(\s*error_log\s+)logs/nginx/error\.log", r"\1stderr", text)
     text = text.replace("__Host-session", "door-session")
@@ -396,14 +400,14 @@ def check_configuration(root: Path, command: list[str]) -> None:
         )
 
 
-def is_ready() -> bool:
+def is_ready(dyno: Dyno) -> bool:
     """Return whether nginx may start: whether the file is there that bin/start-nginx waits for.
 
     server.py touches it when it ends, too. So somebody has to listen at its socket; whoever
     serves elsewhere is believed after a second, by which time a start that has failed is over.
     """
     try:
-        age = time.time() - READY.stat().st_mtime
+        age = time.time() - dyno.ready.stat().st_mtime
     except FileNotFoundError:
         return False
-    return age > 1 or listens(SOCKET)
+    return age > 1 or listens(dyno.socket)

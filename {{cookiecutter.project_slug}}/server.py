@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-SOCKET = "/tmp/streamlit.socket"  # config/nginx.conf.erb connects to it
-READY = Path("/tmp/app-initialized")  # bin/start-nginx waits for it
+# A dyno has its own /tmp. Where several run on one computer, each has a folder instead.
+RUNTIME = Path(os.environ.get("RUNTIME_DIRECTORY", "/tmp"))
+SOCKET = RUNTIME / "streamlit.socket"  # config/nginx.conf.erb connects to it
+READY = RUNTIME / "app-initialized"  # bin/start-nginx waits for it
 
 
 def serve(start_nginx: list[str]) -> None:
@@ -72,7 +74,7 @@ def serve(start_nginx: list[str]) -> None:
     server = Server(
         uvicorn.Config(
             page,
-            uds=SOCKET,
+            uds=str(SOCKET),
             # An exception while Streamlit starts ends the process ("auto" would serve on without).
             lifespan="on",
             # Said here because Heroku sets WEB_CONCURRENCY=2 and FORWARDED_ALLOW_IPS=*, and uvicorn

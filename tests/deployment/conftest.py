@@ -10,17 +10,14 @@ from baked import USER, BakedProject
 from dyno import Dyno, missing_parts, rendered
 
 HERE = Path(__file__).resolve().parent
-# They start nginx at a port of their own, or not at all. All others want a dyno, and there can be
-# one: its paths in /tmp are fixed.
-SIDE_BY_SIDE = {"test_gixy.py", "test_lint.py", "test_users.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.deployment)
-            if item.path.name not in SIDE_BY_SIDE:
-                item.add_marker(pytest.mark.dyno)
+            # Most of these modules share one dyno: whoever starts it runs all of the module.
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +50,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dyno(baked, nginx):
-    """The module's project, running. Only one dyno can be up at a time: /tmp has fixed names."""
+    """The module's project, running."""
     with Dyno(baked.path, nginx) as dyno:
         yield dyno
 

@@ -86,6 +86,7 @@ class Dyno:
 
     def __init__(self, project: Path, nginx: str = "nginx", **environment: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="dyno-"))
+        self.runtime = self.home / "tmp"  # a real one has a /tmp of its own
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.python = python_environment(project / "requirements.txt")
@@ -101,6 +102,7 @@ class Dyno:
             "PORT": str(self.port),
             "PYTHONPATH": str(self.home),
             "PYTHONUNBUFFERED": "true",
+            "RUNTIME_DIRECTORY": str(self.runtime),
             # The Python buildpack sets these two on the small dynos, and uvicorn obeys both.
             "WEB_CONCURRENCY": "2",
             "FORWARDED_ALLOW_IPS": "*",
@@ -130,7 +132,8 @@ class Dyno:
                 path.chmod(
                     0o755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644
                 )
-        (self.home / "bin").mkdir(exist_ok=True)
+        for name in ("bin", "tmp"):
+            (self.home / name).mkdir(exist_ok=True)
         if (self.home / "bin/post_compile").exists():
             run = ["bash", "-c", "bin/post_compile"]
             hook = subprocess.run(
@@ -146,7 +149,8 @@ class Dyno:
 
     def start(self) -> Dyno:
         """Run the web line of the Procfile, and return at once."""
-        self._clear_tmp()
+        for name in ("app-initialized", "streamlit.socket"):
+            (self.runtime / name).unlink(missing_ok=True)
         lines = (self.home / "Procfile").read_text("utf-8").splitlines()
         command = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
         self.started = time.monotonic()
@@ -216,15 +220,8 @@ class Dyno:
                     self._process.wait(10)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     pass
-            self._clear_tmp()
         shutil.rmtree(self.home, ignore_errors=True)
         self._log.unlink(missing_ok=True)
-
-    @staticmethod
-    def _clear_tmp() -> None:
-        """Delete what has a fixed name, so that the next dyno, and anyone else's, starts afresh."""
-        for name in ("/tmp/app-initialized", "/tmp/streamlit.socket"):
-            Path(name).unlink(missing_ok=True)
 
     def __enter__(self) -> Dyno:
         self.start().wait()

@@ -8,7 +8,7 @@ from baked import BakedProject
 from dyno import Dyno
 
 ECHO = """
-import http.server, json, pathlib, socketserver
+import http.server, json, os, pathlib, socketserver
 
 class Echo(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -30,8 +30,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
-server = Server("/tmp/streamlit.socket", Echo)
-pathlib.Path("/tmp/app-initialized").touch()
+runtime = pathlib.Path(os.environ["RUNTIME_DIRECTORY"])
+server = Server(str(runtime / "streamlit.socket"), Echo)
+(runtime / "app-initialized").touch()
 server.serve_forever()
 """
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
+import signal
 import socket
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -36,7 +37,8 @@ def start(nginx):
 def test_one_process_serves_whatever_web_concurrency_says(project, start):
     dyno = start(project, WEB_CONCURRENCY="4", FORWARDED_ALLOW_IPS="*")
     dyno.wait()
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    command = ["ps", "-s", str(dyno.session), "-o", "args="]
+    processes = subprocess.run(command, capture_output=True, text=True).stdout
     servers = [line for line in processes.splitlines() if line.strip() == SERVER]
     assert len(servers) == 1
     assert "nginx: master process bin/nginx -p . -c config/nginx.conf" in processes
@@ -106,21 +108,17 @@ def test_it_ends_within_two_seconds_of_the_failure(project, start):
     project.write(
         "sitecustomize.py",
         "import atexit, pathlib, time\n"
-        "atexit.register(lambda: pathlib.Path('/tmp/server-ended').write_text(str(time.time())))\n",
+        "atexit.register(lambda: pathlib.Path('ended').write_text(str(time.time())))\n",
     )
-    ended = Path("/tmp/server-ended")
-    ended.unlink(missing_ok=True)
-    try:
-        start(project).wait_for_end(20)
-        assert time.time() - float(ended.read_text()) < 2
-    finally:
-        ended.unlink(missing_ok=True)
+    dyno = start(project)
+    dyno.wait_for_end(20)
+    assert time.time() - float((dyno.home / "ended").read_text()) < 2
 
 
 def test_a_server_that_dies_later_ends_the_dyno(project, start):
     dyno = start(project)
     dyno.wait()
-    subprocess.run(["pkill", "-KILL", "-x", "-f", SERVER], check=True)
+    os.kill(dyno.server, signal.SIGKILL)
     assert dyno.wait_for_end(5) != 0
 
 
@@ -156,7 +154,7 @@ def test_it_starts_as_well_under_the_buildpacks_script(project, start):
 def test_sigterm_ends_it_in_good_time(project, start):
     dyno = start(project)
     dyno.wait()
-    subprocess.run(["pkill", "-TERM", "-x", "-f", SERVER], check=True)
+    os.kill(dyno.server, signal.SIGTERM)
     assert dyno.wait_for_end(10) != 0
     assert "Traceback" not in dyno.log()
 
@@ -166,7 +164,7 @@ class Unix(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect("/tmp/streamlit.socket")
+        self.sock.connect(self.host)
 
 
 def test_the_file_is_touched_when_streamlit_answers_and_not_before(project, start, nginx):
@@ -174,11 +172,11 @@ def test_the_file_is_touched_when_streamlit_answers_and_not_before(project, star
     # Debian's nginx may not start without Streamlit; here nothing but server.py runs.
     project.write("Procfile", "web: python server.py\n")
     project.write("sitecustomize.py", "import time\ntime.sleep(0.5)\n")
-    ready = Path("/tmp/app-initialized")
     dyno = start(project)
+    ready = dyno.runtime / "app-initialized"
     while not ready.exists():
         assert time.monotonic() - dyno.started < 30
-    connection = Unix("localhost", timeout=10)
+    connection = Unix(str(dyno.runtime / "streamlit.socket"), timeout=10)
     connection.request("GET", "/_stcore/health")
     assert connection.getresponse().read() == b"ok"
     connection.close()

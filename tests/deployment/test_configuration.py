@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -187,7 +186,7 @@ def test_users_and_passwords_of_every_shape_are_let_in(project, nginx):
 
 def test_when_streamlit_is_gone_the_headers_are_there(project, nginx):
     with Nginx(project.path, nginx) as alone:
-        Path("/tmp/streamlit.socket").unlink()
+        (alone.runtime / "streamlit.socket").unlink()
         headers = {"X-Forwarded-Proto": "https"}
         address = f"{alone.url}/?secret-token"
         answer = requests.get(address, auth=("anna.b", PASSWORD), headers=headers)

@@ -23,7 +23,6 @@ from dyno import USER as OWNER
 from dyno import free_port, own, python_environment
 from playwright.sync_api import expect
 
-SOCKET, READY = Path("/tmp/streamlit.socket"), Path("/tmp/app-initialized")
 UP = "Ctrl-C ends it."
 MACOS = "import serve; serve.BCRYPT = False; import manage; manage.cli()"
 
@@ -34,6 +33,8 @@ class Laptop:
     def __init__(self, project: BakedProject, nginx: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="laptop-"))
         self.project = BakedProject(shutil.copytree(project.path, self.home / "project"))
+        self.temporary = self.home / "tmp"
+        self.temporary.mkdir()
         self.programs = self.home / "bin"
         self.programs.mkdir()
         (self.programs / "nginx").symlink_to(shutil.which(nginx))
@@ -62,7 +63,13 @@ class Laptop:
             str(self.python),
             ["-B", *(python or ["manage.py"]), "serve", "--port", str(self.port)],
             cwd=self.project.path,
-            env={"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **environment},
+            env={
+                "PATH": path,
+                "HOME": str(self.home),
+                "LANG": "C.UTF-8",
+                "TMPDIR": str(self.temporary),
+                **environment,
+            },
             preexec_fn=become,
             encoding="utf-8",
             timeout=30,
@@ -99,8 +106,6 @@ def new_laptop(nginx):
                     os.kill(process, signal.SIGKILL)
             terminal.close(force=True)
         shutil.rmtree(laptop.home)
-    for path in (SOCKET, READY):
-        path.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -126,8 +131,7 @@ def the_rest(terminal: pexpect.spawn) -> str:
 def assert_nothing_is_left(laptop: Laptop) -> None:
     assert laptop.project.files == laptop.before
     assert not (laptop.project.path / "logs").exists()
-    assert not SOCKET.exists()
-    assert not READY.exists()
+    assert not list(laptop.temporary.iterdir())
     with pytest.raises(requests.ConnectionError):
         laptop.status()
     for terminal in laptop.terminals:
@@ -228,6 +232,8 @@ def test_killed_it_leaves_no_process_and_the_next_start_goes_well(laptop):
     while processes(terminal) and time.monotonic() < until:
         time.sleep(0.1)
     assert not processes(terminal)
+    for left in laptop.temporary.iterdir():  # a killed process deletes nothing
+        shutil.rmtree(left)
     terminal = laptop.up()
     assert laptop.status(auth=AUTH) == 200
     terminal.sendintr()
@@ -251,27 +257,23 @@ def test_when_one_dies_all_ends(laptop, process, told):
     assert_nothing_is_left(laptop)
 
 
-def test_a_socket_and_a_file_left_from_before_do_no_harm(laptop):
-    with socket.socket(socket.AF_UNIX) as killed:
-        killed.bind(str(SOCKET))
-    own(SOCKET)
-    READY.touch()
-    own(READY)
-    laptop.up()
-    assert laptop.status(auth=AUTH) == 200
-
-
-def test_a_second_one_is_refused_and_the_first_goes_on(project, new_laptop):
+def test_two_projects_at_once(project, new_laptop):
     first, second = new_laptop(project), new_laptop(project)
     first.up()
-    terminal = second.serve()
+    second.up()
+    assert first.status(auth=AUTH) == second.status(auth=AUTH) == 200
+
+
+def test_one_folder_twice_is_refused_and_the_first_goes_on(laptop):
+    laptop.up()
+    first, laptop.port = laptop.port, free_port()
+    terminal = laptop.serve()
     assert the_rest(terminal).endswith(
-        "Error: A server listens at /tmp/streamlit.socket already, and a computer can have one. "
-        "End it first: Ctrl-C where another `python manage.py serve` runs.\n"
+        "Error: `python manage.py serve` runs in this folder already. End it first: Ctrl-C there.\n"
     )
     assert terminal.exitstatus == 1
-    assert second.project.files == second.before
-    assert first.status(auth=AUTH) == 200
+    laptop.port = first
+    assert laptop.status(auth=AUTH) == 200
 
 
 def test_a_port_that_is_taken(laptop):

@@ -118,7 +118,7 @@ def test_the_quick_parts_are_in_use(dyno):
 def test_nginx_keeps_its_connections_to_streamlit(dyno, door):
     def connections() -> int:
         listed = Path("/proc/net/unix").read_text()
-        return listed.count("/tmp/streamlit.socket") - 1  # the one that listens
+        return listed.count(str(dyno.runtime / "streamlit.socket")) - 1  # the one that listens
 
     for _ in range(30):
         assert door.ask("/_stcore/health", session=door.session).status == 200

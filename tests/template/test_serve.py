@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -28,13 +29,6 @@ def serve(code):
 @pytest.fixture
 def project(tmp_path) -> BakedProject:
     return BakedProject(tmp_path)
-
-
-@pytest.fixture
-def in_tmp(serve, tmp_path, monkeypatch):
-    """Fixed names of /tmp, moved out of the way of a real dyno."""
-    monkeypatch.setattr(serve, "SOCKET", str(tmp_path / "streamlit.socket"))
-    monkeypatch.setattr(serve, "READY", tmp_path / "app-initialized")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +136,7 @@ def test_packages_that_are_not_installed(serve, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_port_that_is_taken(serve, in_tmp, address):
+def test_a_port_that_is_taken(serve, address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as other:
         other.bind((address, 0))
@@ -155,37 +149,27 @@ def test_a_port_that_is_taken(serve, in_tmp, address):
     serve.check_free(port)
 
 
-def test_a_socket_that_is_taken_and_one_that_was_left(serve, in_tmp):
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(serve.SOCKET)
-        other.listen()
-        with pytest.raises(click.ClickException, match="A server listens at .* already"):
-            serve.check_free(1)
-        assert os.path.exists(serve.SOCKET)
-    serve.READY.touch()
-    assert os.path.exists(serve.SOCKET)  # nobody listens, as after SIGKILL
-    serve.check_free(1)
-    assert not os.path.exists(serve.SOCKET)
-    assert not serve.READY.exists()
+def test_nginx_is_ready_to_start_when_somebody_listens(serve, dyno):
+    with dyno:
+        assert not serve.is_ready(dyno)
+        dyno.ready.touch()  # as server.py does when it ends, too
+        assert not serve.is_ready(dyno)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(dyno.socket))
+            server.listen()
+            assert serve.is_ready(dyno)
+        assert not serve.is_ready(dyno)
+        os.utime(dyno.ready, (time.time() - 2,) * 2)
+        assert serve.is_ready(dyno)  # somebody who serves elsewhere
 
 
-def test_a_leftover_that_is_somebody_elses(serve, in_tmp):
-    os.mkdir(serve.SOCKET)  # like another user's file, it cannot be unlinked, not even by root
-    with pytest.raises(click.ClickException, match="streamlit.socket is left from before"):
-        serve.check_free(1)
-
-
-def test_nginx_is_ready_to_start_when_somebody_listens(serve, in_tmp):
-    assert not serve.is_ready()
-    serve.READY.touch()  # as server.py does when it ends, too
-    assert not serve.is_ready()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(serve.SOCKET)
-        server.listen()
-        assert serve.is_ready()
-    assert not serve.is_ready()
-    os.utime(serve.READY, (time.time() - 2,) * 2)
-    assert serve.is_ready()  # somebody who serves elsewhere
+def test_a_folder_is_served_once(serve, dyno):
+    with dyno:
+        with pytest.raises(click.ClickException, match="serve` runs in this folder already"):
+            serve.Dyno(dyno.root).__enter__()
+        assert dyno.runtime.stat().st_mode & 0o777 == 0o700
+    with serve.Dyno(dyno.root):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -195,6 +179,10 @@ def test_nginx_is_ready_to_start_when_somebody_listens(serve, in_tmp):
         ("listen  8000 default_server;", "listen  127.0.0.1:8000 default_server;"),
         ("listen 80001;", "listen 80001;"),
         ("# listen 8000;", "# listen 8000;"),
+        (
+            "server unix:/tmp/streamlit.socket fail_timeout=0;",
+            "server unix:/run/1/streamlit.socket fail_timeout=0;",
+        ),
         ("error_log logs/nginx/error.log alert;", "error_log stderr alert;"),
         ("access_log logs/nginx/access.log door;", "access_log logs/nginx/access.log door;"),
         (
@@ -209,7 +197,7 @@ def test_nginx_is_ready_to_start_when_somebody_listens(serve, in_tmp):
     ],
 )
 def test_what_is_not_as_on_a_dyno(serve, line, here):
-    assert serve.for_here(f"a\n{line}\nb\n", 8000) == f"a\n{here}\nb\n"
+    assert serve.for_here(f"a\n{line}\nb\n", 8000, Path("/run/1")) == f"a\n{here}\nb\n"
 
 
 def test_one_password_for_everybody(serve, tmp_path):
@@ -231,7 +219,7 @@ def test_one_password_for_everybody(serve, tmp_path):
 
 
 @pytest.fixture
-def dyno(serve, in_tmp, tmp_path, monkeypatch):
+def dyno(serve, tmp_path):
     """The processes of one serve; the test's own signals are as before after it."""
     before = {number: signal.getsignal(number) for number in (1, 2, 15)}
     yield serve.Dyno(tmp_path)
@@ -256,9 +244,9 @@ def test_the_end_is_everybodys(serve, dyno, tmp_path):
         group = dyno._guard.pid
         dyno.start("one", ["sh", "-c", "sleep 99 & sleep 98"], {**os.environ})
         dyno.wait(lambda: {"sleep 98", "sleep 99"} <= set(alive(group)), 5, "no sleep")
-        serve.READY.touch()
+        dyno.ready.touch()
     assert not alive(group)
-    assert not serve.READY.exists()
+    assert not dyno.runtime.exists()
     assert [path.name for path in tmp_path.rglob("*")] == ["config", "mine"]
 
 
@@ -274,7 +262,6 @@ def test_what_does_not_mind_sigterm_is_killed(serve, dyno, monkeypatch):
 
 ANOTHER = """
 import os, pathlib, time, serve
-serve.SOCKET, serve.READY = "s", pathlib.Path("r")
 try:
     with serve.Dyno(pathlib.Path()) as dyno:
         dyno.start("one", ["sh", "-c", "sleep 99 & sleep 98"], {**os.environ})
