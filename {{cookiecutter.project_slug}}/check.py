@@ -151,6 +151,7 @@ def door(root: Path = ROOT) -> list[str]:
         )
     for name, rule, example in (
         ("NGINX_WORKERS", "[1-9][0-9]*", "8"),
+        ("STREAMLIT_PROCESSES", "[1-9][0-9]?", "1"),
         ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "[0-9]+", "200"),
     ):
         if not re.fullmatch(rule, os.environ.get(name, example)):

@@ -29,12 +29,13 @@ from pathlib import Path
 import click
 
 import bundle
+import server
 from server import READY, SOCKET
 from users import ROOT, load_users
 
 WEB = "web: python server.py bin/start-nginx"  # as the Procfile has it at first
 LONGEST_START = 60  # seconds, as on Heroku
-LONGEST_END = 10  # server.py gives open connections 5
+LONGEST_END = server.LONGEST_END + 1
 
 # nginx asks the system's crypt(3) what a bcrypt hash is worth, and that of macOS does not know.
 BCRYPT = sys.platform != "darwin"
@@ -350,7 +351,7 @@ def for_here(text: str, port: int, runtime: Path) -> str:
     Safari takes no Secure cookie, not even of localhost. Streamlit's socket is in a folder of this
     run. And errors go to the terminal.
     """
-    text = text.replace(f"unix:{SOCKET}", f"unix:{runtime}/{SOCKET.name}")
+    text = text.replace(f"unix:{SOCKET.parent}/", f"unix:{runtime}/")
     text = re.sub(rf"(?m)^(\s*listen\s+){port}(?=[\s;])", rf"\g<1>127.0.0.1:{port}", text)
     text = re.sub(r"(?m)^(\s*error_log\s+)logs/nginx/error\.log", r"\1stderr", text)
     text = text.replace("__Host-session", "door-session")

@@ -194,11 +194,23 @@ class Dyno:
 
     @property
     def server(self) -> int:
-        """The number of the process that serves Streamlit."""
-        command = ["ps", "-s", str(self.session), "-o", "pid=,args="]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        [server] = [line for line in listed.splitlines() if "python server.py" in line]
-        return int(server.split()[0])
+        """The number of the process that looks after the others."""
+        [server] = self.processes("python server.py")
+        return server
+
+    @property
+    def replicas(self) -> list[int]:
+        """The numbers of the processes that serve Streamlit, in the order of their sockets."""
+        names = [self.runtime / "streamlit.socket"]
+        names += [self.runtime / f"streamlit.{number}.socket" for number in range(2, 10)]
+        return [number for name in names for number in self.processes(f"replica.py {name} ")]
+
+    def processes(self, name: str) -> list[int]:
+        """Return the numbers of its processes with the name in their command."""
+        command = ["ps", "-ww", "-s", str(self.session), "-o", "pid=,stat=,args="]
+        listed = subprocess.run(command, capture_output=True, text=True).stdout
+        rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+        return [int(row[0]) for row in rows if name in row[2] and row[1][0] != "Z"]
 
     def log(self) -> str:
         """Return all that the dyno has written to its log."""

@@ -19,6 +19,7 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 CAPTURE = re.compile(r"\$\{?[1-9]")
 NAMED_CAPTURE = re.compile(r"\(\?(?:P?<[A-Za-z_]|')")
 SESSION = re.compile(r"[0-9a-f]{64}")
+COOKIES = ("$session_cookie", "$process_cookie")  # whose it is, and where its sessions live
 
 # What a proxy tells an app about who is asking, by the names that are in use for it.
 IDENTITY = re.compile(
@@ -242,8 +243,10 @@ def identity_ends_in_literals(root: Directive) -> Faults:
 
 def the_session_is_given_in_one_place(root: Directive) -> Faults:
     """Set-Cookie stands where nginx has checked a password: in the location that proxies."""
-    given = [h for h in root.all("add_header") if h.args[0].lower() == "set-cookie"]
-    for number, directive in enumerate(given):
+    given: dict[str, Directive] = {}
+    for directive in root.all("add_header"):
+        if directive.args[0].lower() != "set-cookie":
+            continue
         place = directive.parent
         if place.name != "location" or not place.own("proxy_pass"):
             yield directive, f"Set-Cookie in {place}, which is no location that proxies"
@@ -251,8 +254,11 @@ def the_session_is_given_in_one_place(root: Directive) -> Faults:
             yield directive, f"Set-Cookie in {place}, where no password is asked for"
         if "always" in directive.args:
             yield directive, "Set-Cookie on every answer, refusals too: always"
-        if number:
-            yield directive, f"Set-Cookie a second time; line {given[0].line} has it"
+        first = given.setdefault(directive.args[1], directive)
+        if first is not directive:
+            yield directive, f"Set-Cookie a second time; line {first.line} has it"
+        elif directive.args[1] not in COOKIES:
+            yield directive, f"Set-Cookie {directive.args[1]}, which is none of {COOKIES}"
 
 
 def values_are_kept_apart(root: Directive) -> Faults:
@@ -367,11 +373,13 @@ def headers_are_on_every_answer(root: Directive) -> Faults:
 
 
 def each_header_stands_once(root: Directive) -> Faults:
-    """A browser may take either of two."""
+    """A browser may take either of two, but for its cookies."""
     for block in root.all():
         for name in ("add_header", "proxy_set_header"):
             first: dict[str, int] = {}
             for header in block.own(name):
+                if header.args[0].lower() == "set-cookie":
+                    continue  # the_session_is_given_in_one_place
                 if first.setdefault(header.args[0].lower(), header.line) != header.line:
                     earlier = first[header.args[0].lower()]
                     yield header, f"{header.args[0]} stands in line {earlier} already"

@@ -79,8 +79,9 @@ FAILURES = {
     "server.py is no Python": lambda project: project.write("server.py", "def serve(:\n"),
     "app.py is gone": lambda project: (project.path / "app.py").unlink(),
     "Streamlit cannot be imported": lambda project: project.write("streamlit.py", "1 / 0\n"),
-    "server.py has a bad setting": lambda project: project.write(
-        "server.py", project.read("server.py").replace('lifespan="on"', 'lifespan="no such"')
+    "replica.py is no Python": lambda project: project.write("replica.py", "def serve(:\n"),
+    "uvicorn refuses a setting": lambda project: project.change(
+        "replica.py", 'lifespan="on"', 'lifespan="no such"'
     ),
 }
 

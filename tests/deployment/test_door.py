@@ -723,6 +723,7 @@ FILES = [
     "config/nginx.conf",
     "config/htpasswd",
     "apps.json",
+    "replica.py",
     "server.py",
     "apps/private.py",
 ]

@@ -81,6 +81,7 @@ FAULTS = {
         ("/.nothing/ =403;", "/.nothing/ =403; add_header set-cookie $session_cookie;"),
         (PASSES, f"{PASSES} if ($foreign_page) {{ add_header Set-Cookie $session_cookie; }}"),
         (PASSES, f"{PASSES} add_header Set-Cookie a=b;"),
+        ("Set-Cookie $process_cookie;", "Set-Cookie $session_cookie;"),
         (PASSES, f"{PASSES} auth_basic off;"),
         ("    auth_basic $realm;", ""),
     ],
@@ -223,12 +224,13 @@ ENVIRONMENTS = {
     "FRAME_ANCESTORS": "https://intranet.example.com https://*.example.org:8443",
     "SESSION_SECRET": SECRET,
     "HTPASSWD": f"bob:{DIGEST}",
+    "STREAMLIT_PROCESSES": "4",
 }
 
 
 @pytest.mark.parametrize(
     "names",
-    [names for n in range(4) for names in itertools.combinations(ENVIRONMENTS, n)],
+    [names for n in range(5) for names in itertools.combinations(ENVIRONMENTS, n)],
     ids=lambda names: " and ".join(names) or "nothing",
 )
 def test_what_a_project_renders_is_clean(render, names):

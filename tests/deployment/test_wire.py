@@ -47,9 +47,9 @@ def plain(answer: Answer) -> bytes:
 @pytest.fixture
 def without_streamlit(dyno):
     """Stop Streamlit's process for a test: whoever answers, it is not Streamlit."""
-    os.kill(dyno.server, signal.SIGSTOP)
+    os.kill(dyno.replicas[0], signal.SIGSTOP)
     yield
-    os.kill(dyno.server, signal.SIGCONT)
+    os.kill(dyno.replicas[0], signal.SIGCONT)
 
 
 def test_the_bundle_comes_from_the_disk_and_compressed(door, static, script, without_streamlit):
@@ -110,7 +110,7 @@ def test_a_page_is_the_same_by_each_way(door):
 
 
 def test_the_quick_parts_are_in_use(dyno):
-    mapped = Path(f"/proc/{dyno.server}/maps").read_text()
+    mapped = Path(f"/proc/{dyno.replicas[0]}/maps").read_text()
     assert "uvloop" in mapped
     assert "httptools" in mapped
 

@@ -21,7 +21,15 @@ COMMANDS = f"""{ANEW}:
     uv pip compile requirements.in --universal --python-version 3.11 -o requirements.txt
     pip install -r requirements.txt"""
 # What the tests' own environment or Heroku's could bring in.
-FROM_OUTSIDE = ["HTPASSWD", "SESSION_SECRET", "FRAME_ANCESTORS", "NGINX_WORKERS", "STACK", "DYNO"]
+FROM_OUTSIDE = [
+    "HTPASSWD",
+    "SESSION_SECRET",
+    "FRAME_ANCESTORS",
+    "NGINX_WORKERS",
+    "STREAMLIT_PROCESSES",
+    "STACK",
+    "DYNO",
+]
 GIT = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
 # In two pieces, so that nobody who looks for keys finds one here.
 KEY = "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n"
@@ -631,7 +639,8 @@ def test_with_a_broken_menu_all_apps_are_read(project, check):
 
 
 @pytest.mark.parametrize(
-    ("variable", "example"), [("NGINX_WORKERS", 8), ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", 200)]
+    ("variable", "example"),
+    [("NGINX_WORKERS", 8), ("STREAMLIT_PROCESSES", 1), ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", 200)],
 )
 def test_numbers_for_nginx(project, check, monkeypatch, variable, example):
     monkeypatch.setenv(variable, "16")

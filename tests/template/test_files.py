@@ -39,6 +39,7 @@ ALWAYS = {
     "pyproject.toml",
     "requirements-dev.txt",
     "requirements.in",
+    "replica.py",
     "requirements.txt",
     "serve.py",
     "server.py",

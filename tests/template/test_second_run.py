@@ -24,6 +24,7 @@ CODE = [
     "manage.py",
     "menu.py",
     "page.py",
+    "replica.py",
     "serve.py",
     "server.py",
     "tests/test_apps.py",

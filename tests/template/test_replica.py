@@ -1,4 +1,4 @@
-"""What server.py of the generated project does without Streamlit: its sweeping."""
+"""What replica.py of the generated project does without Streamlit: its sweeping."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ class Thing:
 @pytest.fixture
 def seconds(code, monkeypatch):
     """Let the sweeper's clock run: a function that is called each second, until it is True."""
-    server = code.load("server")
+    replica = code.load("replica")
 
     def run(each_second) -> int:
         passed = 0
@@ -28,9 +28,9 @@ def seconds(code, monkeypatch):
             if each_second(passed) or passed > 100:
                 raise asyncio.CancelledError
 
-        monkeypatch.setattr(server.asyncio, "sleep", sleep)
+        monkeypatch.setattr(replica.asyncio, "sleep", sleep)
         with pytest.raises(asyncio.CancelledError):
-            asyncio.run(server.sweep())
+            asyncio.run(replica.sweep())
         monkeypatch.undo()
         return passed
 
