@@ -16,8 +16,6 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
-import click
-
 from menu import (
     LONGEST_NAME,
     ROOT,
@@ -30,6 +28,16 @@ from menu import (
     same_name,
 )
 from users import NO_USER, USER_RULE, UsersError, is_user, load_users, split_lines
+
+NOT_INSTALLED = (
+    "{} is not installed for {}. Make the project's environment active, as "
+    "README.md says, and install what it needs: pip install -r requirements.txt"
+)
+
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit(NOT_INSTALLED.format("click", sys.executable))
 
 TEMPLATE_VERSION = "2026.11.1"  # of the template that wrote this file
 STARTER = ROOT / "config" / "new_app.py"  # every new app begins as a copy of it
@@ -84,7 +92,7 @@ def ask_password(user: str) -> str:
     if not sys.stdin.isatty():
         raise Refused(
             "A password is typed on a terminal only, and there is none here. Set AUTH_PASSWORD "
-            "in the environment, or have one generated."
+            "in the environment, or have one generated: --generate"
         )
     for _ in range(3):
         try:
@@ -143,7 +151,7 @@ def remove_user(user: str, root: Path = ROOT) -> None:
     lines = user_lines(root)
     users = names_in(lines)
     if user not in users:
-        raise Refused(f"There is no user {user!r} in .htpasswd. There are: {', '.join(users)}.")
+        raise Refused(f"There is no user {user!r} in .htpasswd. {who_is_there(users)}")
     if set(users) == {user}:
         raise Refused(
             f"{user} is the only user: without one nobody could log in, and a deploy would be "
@@ -171,6 +179,11 @@ def user_lines(root: Path) -> list[str]:
 def names_in(lines: list[str]) -> list[str]:
     """Return the users whose lines these are."""
     return [line.partition(":")[0] for line in lines if not NO_USER.fullmatch(line)]
+
+
+def who_is_there(users: list[str]) -> str:
+    """Return a sentence that names the users."""
+    return f"There are: {', '.join(users)}." if users else "There is none yet."
 
 
 def write_users(lines: list[str], root: Path) -> None:
@@ -314,6 +327,9 @@ class Commands(click.Group):
             return super().invoke(context)
         except (MenuError, UsersError) as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            missing = NOT_INSTALLED.format(error.name, sys.executable)
+            raise click.ClickException(missing) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{place}{error.strerror}. Mend that first.") from error
@@ -329,7 +345,7 @@ def cli() -> None:
 @click.argument("user", required=False)
 @click.option("--generate", is_flag=True, help="Make a strong password and show it once.")
 def passwd(user: str | None, generate: bool) -> None:
-    """Add USER, or change their password; where there is one user alone, it is theirs.
+    """Add USER, or change their password. Where there is one user alone, it is theirs.
 
     The password is typed twice, hidden; where AUTH_PASSWORD is set in the environment, it is
     taken from there.
@@ -360,8 +376,9 @@ def only_user() -> str:
     """
     users = names_in(user_lines(ROOT))
     if len(users) != 1:
-        there = f"There are: {', '.join(users)}." if users else "There is none yet."
-        raise Refused(f"Whose password? Name the user: python manage.py passwd anna. {there}")
+        raise Refused(
+            f"Whose password? Name the user: python manage.py passwd anna. {who_is_there(users)}"
+        )
     return users[0]
 
 
@@ -403,7 +420,7 @@ def users_command() -> None:
 @cli.command("add-app")
 @click.argument("name")
 def add_app_command(name: str) -> None:
-    """Add an app called NAME to the menu, with a module to start from."""
+    """Add an app called NAME, with a module to start from."""
     app = add_app(name)
     click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
     click.echo(f"Its address is /{app.url_path}. See it: streamlit run app.py")

@@ -70,6 +70,20 @@ def test_alone_it_shows_its_commands(manage):
     listed = re.findall(r"^  ([a-z-]+)  +\S", told.partition("Commands:")[2], re.MULTILINE)
     commands = "passwd remove-user users add-app remove-app apps check serve deploy"
     assert listed == commands.split()
+    assert "..." not in told.partition("Commands:")[2]  # click cuts what is too long
+
+
+def test_outside_the_environment_it_says_so_without_a_traceback(project, manage):
+    alone = [sys.executable, "-S", project.path / "manage.py", "apps"]
+    ended = subprocess.run(alone, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"click is not installed for {sys.executable}. Make ")
+
+    project.write("bcrypt.py", "raise ModuleNotFoundError('none', name='bcrypt')\n")
+    status, told = manage("passwd", "bob", "--generate")
+    assert status == 1
+    assert told.startswith(f"Error: bcrypt is not installed for {sys.executable}. Make ")
+    assert "pip install -r requirements.txt" in told
 
 
 def test_a_new_user(project, manage):
@@ -131,6 +145,13 @@ def test_a_user_who_cannot_be_removed(project, manage, user, said):
     assert status == 1
     assert said in told
     assert project.files == before
+
+
+def test_nobody_can_be_removed_where_nobody_is(project, manage):
+    (project.path / ".htpasswd").unlink()
+    status, told = manage("remove-user", "bob")
+    assert status == 1
+    assert "There is no user 'bob' in .htpasswd. There is none yet." in told
 
 
 def test_a_user_who_is_removed_may_stand_in_the_menu_still(project, manage):
