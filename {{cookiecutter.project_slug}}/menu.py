@@ -20,6 +20,7 @@ from pathlib import Path
 from users import ROOT, is_user
 
 ICON = ROOT / "config" / "icon.svg"  # in the browser's tab
+REQUIRED = ("name", "module")
 OPTIONAL = {"icon", "description", "section", "users"}
 EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
 LONGEST_NAME = 60
@@ -216,7 +217,8 @@ def read_entries(root: Path = ROOT) -> list:
     except json.JSONDecodeError as error:
         raise MenuError(
             f"apps.json is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
-            f"Look for a comma or a quote too few or too many. It looks like this: {EXAMPLE}"
+            "Look there and at the end of the line above for a comma or a quote too few or too "
+            f"many. It looks like this: {EXAMPLE}"
         ) from None
     except (ValueError, RecursionError):  # a number of 5,000 digits, a thousand brackets
         raise MenuError(f"apps.json is no menu. It looks like this: {EXAMPLE}") from None
@@ -228,10 +230,15 @@ def read_entries(root: Path = ROOT) -> list:
 def _faults(number: int, entry: object) -> list[str]:
     """Return what is wrong with one entry by itself."""
     where = f"apps.json, entry {number}"
-    if not isinstance(entry, dict) or set(entry) - OPTIONAL != {"name", "module"}:
+    if not isinstance(entry, dict):
+        wrong = [f"{entry!r} is no entry"]
+    else:
+        wrong = [f'"{key}" is missing' for key in REQUIRED if key not in entry]
+        wrong += [f"{key!r} is no key" for key in entry if key not in {*REQUIRED, *OPTIONAL}]
+    if wrong:
         return [
-            f'{where}: {entry!r} needs "name" and "module", may have "icon", "description", '
-            f'"section" and "users", and nothing else: {EXAMPLE}'
+            f'{where}: {", ".join(wrong)}. An entry needs "name" and "module", may have "icon", '
+            f'"description", "section" and "users", and nothing else: {EXAMPLE}'
         ]
     faults = []
     if fault := name_fault(entry["name"]):

@@ -65,7 +65,7 @@ def test_a_folder_in_its_place(project):
 def test_not_json(told):
     said = told('[\n  {"name": "Sales Report" "module": "apps.sales_report"}\n]')
     assert "apps.json is not JSON: Expecting ',' delimiter at line 2, column 27" in said
-    assert "Look for a comma or a quote too few or too many" in said
+    assert "at the end of the line above for a comma or a quote too few or too many" in said
     assert told("").startswith("apps.json is not JSON")
     assert "not UTF-8" in told(b'[{"name": "Caf\xe9"}]')
 
@@ -96,6 +96,20 @@ def test_an_entry_of_another_shape(told, entry):
         'needs "name" and "module", may have "icon", "description", "section" and "users", and '
         "nothing else: "
     ) in told([SALES, entry])
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (3, "3 is no entry. "),
+        ({"name": "A"}, '"module" is missing. '),
+        ({**SALES, "colour": "red"}, "'colour' is no key. "),
+        ({"name": "A", "modul": "apps.a"}, "\"module\" is missing, 'modul' is no key. "),
+    ],
+    ids=["no object", "lacks one", "one too many", "misspelt"],
+)
+def test_what_an_entry_lacks_and_what_is_too_much_is_named(told, entry, said):
+    assert f"apps.json, entry 2: {said}" in told([SALES, entry])
 
 
 @pytest.mark.parametrize(
