@@ -341,7 +341,7 @@ def plan(seen: Seen, options: Sequence[str], message: str) -> Iterator[Step]:
     rebuild = pushed and (buildpacks or app.stack != stack)
 
     yield Step(
-        "Check the users and the menu",
+        "Check the users, the menu and the apps",
         done="they are in order" if seen.users else "they need mending, see below",
     )
     yield Step("Log in at Heroku", LOGIN, f"{DONE}, as {seen.account}" if seen.account else "")
@@ -382,7 +382,7 @@ def plan(seen: Seen, options: Sequence[str], message: str) -> Iterator[Step]:
     yield Step(
         f"Set its stack: {stack}",
         [["heroku", "stack:set", stack, *at]],
-        "done with the app" if new else DONE if app and app.next_stack == stack else "",
+        "comes with the app" if new else DONE if app and app.next_stack == stack else "",
     )
     yield Step(
         "Set SESSION_SECRET, so that browsers stay logged in when the dyno restarts",
