@@ -25,17 +25,23 @@ Send = Callable[[Message], Awaitable[None]]
 FONT = re.compile(r'<link[^>]*\bas="font"[^>]*>\s*')
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
+# Streamlit names there each function that any app caches, to whoever may see one of the apps.
+METRICS = "/_stcore/metrics"
+NOT_FOUND: list[Message] = [
+    {"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]},
+    {"type": "http.response.body"},
+]
+
 
 class Page:
     """An ASGI application around Streamlit's: it answers with the page, and passes on the rest.
 
-    Until prepare() has run, it passes on everything.
+    Until prepare() has run, it passes on everything but METRICS.
     """
 
-    def __init__(self, streamlit: Application, paths: Iterable[str]) -> None:
-        """Take Streamlit's application, and the paths at which its page is asked for."""
+    def __init__(self, streamlit: Application) -> None:
+        """Take Streamlit's application."""
         self.streamlit = streamlit
-        self.paths = frozenset(paths)
         self._answer: dict[str, list[Message]] = {}
         self._etag = b""  # of Streamlit's page, by which it is known at any address
 
@@ -66,36 +72,34 @@ class Page:
         self._answer = {"GET": [start, body], "HEAD": [start, {**body, "body": b""}]}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self.paths:
-            answer = self._answer.get(scope["method"])
-            if answer:
-                for message in answer:
-                    await send(message)
-                return
-        if scope["type"] == "http" and "/" in scope["path"].strip("/") and self._etag:
-            send = self._to_its_end(scope, send)
+        if scope["type"] == "http":
+            if scope["path"].endswith(METRICS):
+                return await send_all(NOT_FOUND, send)
+            if answer := self._answer.get(scope["method"]):
+                if scope["path"] == "/":
+                    return await send_all(answer, send)
+                send = self._in_its_place(answer, scope, send)
         await self.streamlit(scope, receive, send)
 
-    def _to_its_end(self, scope: Message, send: Send) -> Send:
-        """Return a send() that leads to the end of the address, where the page is the answer.
+    def _in_its_place(self, answer: list[Message], scope: Message, send: Send) -> Send:
+        """Return a send() that sends the answer where Streamlit sends its own page.
 
-        Streamlit answers with its page wherever nothing else is; below "/" it would not find its
-        own code, since that is named relative to the address.
+        That is wherever nothing else is, whether there is an app at the address or not: an answer
+        that differs, or comes sooner, would tell which apps others have. Only at the end of an
+        address does the page find its code, which is named relative to it, and Streamlit an app,
+        without blanks around: from elsewhere it leads there.
         """
-        led = False
+        replaced = False
 
         async def send_on(message: Message) -> None:
-            nonlocal led
+            nonlocal replaced
             if message["type"] == "http.response.start":
-                led = dict(message["headers"]).get(b"etag") == self._etag
-                if led:
-                    end = quote(scope["path"].strip("/").rpartition("/")[2])
-                    query = b"?" + scope["query_string"] if scope["query_string"] else b""
-                    location = (b"location", b"/" + end.encode() + query)
-                    headers = [location, (b"content-length", b"0")]
-                    await send({**message, "status": 307, "headers": headers})
-                    await send({"type": "http.response.body"})
-            if not led:
+                replaced = dict(message["headers"]).get(b"etag") == self._etag
+                if replaced:
+                    end = scope["path"].strip("/").rpartition("/")[2].strip()
+                    found = scope["path"] == f"/{end}"
+                    await send_all(answer if found else led_to(end, scope), send)
+            if not replaced:
                 await send(message)
 
         return send_on
@@ -125,6 +129,22 @@ class Page:
             raise ValueError(f"it answers {answer[0]['status']} to {path}")
         body = b"".join(message.get("body", b"") for message in answer)
         return dict(answer[0]["headers"]), body
+
+
+async def send_all(messages: Iterable[Message], send: Send) -> None:
+    """Send an answer."""
+    for message in messages:
+        await send(message)
+
+
+def led_to(end: str, scope: Message) -> list[Message]:
+    """Return the answer that leads to an address of one part, with the request's query string."""
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    headers = [(b"location", b"/" + quote(end).encode() + query), (b"content-length", b"0")]
+    return [
+        {"type": "http.response.start", "status": 307, "headers": headers},
+        {"type": "http.response.body"},
+    ]
 
 
 def improved(page: str, settings: dict[str, Any], title: str, icon: bytes) -> str:

@@ -14,7 +14,6 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -33,7 +32,6 @@ def serve(address: str, pipe: int) -> None:
     import streamlit as st
     import uvicorn
 
-    from menu import MenuError, load_menu
     from page import Page
 
     class Server(uvicorn.Server):
@@ -53,10 +51,7 @@ def serve(address: str, pipe: int) -> None:
     take_settings()
     option = st.config.get_option
     ping = option("server.websocketPingInterval") or 30
-    paths = {"/"}
-    with suppress(MenuError):  # app.py shows it
-        paths |= {f"/{app.url_path}" for app in load_menu()}
-    page = Page(st.App(ROOT / "app.py"), paths)
+    page = Page(st.App(ROOT / "app.py"))
     server = Server(
         uvicorn.Config(
             page,

@@ -699,6 +699,24 @@ def test_an_app_for_some_is_not_there_for_others(door, inside, user):
         assert "eyes alone" not in door.run(page, other)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("header", ["Accept: */*", "Range: bytes=0-9", "If-None-Match: *"])
+def test_an_address_does_not_tell_whether_others_have_an_app_there(door, inside, method, header):
+    session = door.session_of("bob")
+
+    def told(path: str) -> tuple[int, list, bytes]:
+        answer = door.ask(path, method, header, session=session)
+        return answer.status, [each for each in answer.headers if each[0] != "date"], answer.body
+
+    assert told("/private") == told("/nothing")
+
+
+def test_what_others_apps_cache_is_not_told(door):
+    """Streamlit tells there which function of which app has cached how much, and how often."""
+    for path in ("/_stcore/metrics", "/_stcore/%6detrics", "/_stcore/metrics?families=x"):
+        assert door.ask(path, session=door.session).status == 404
+
+
 def test_nobody_goes_on_with_anothers_streamlit_session(door, inside):
     """Its number is no secret to those who can read the log: uploads have it in their path."""
     anna, bob = (f"Cookie: {COOKIE}={door.session_of(user)}" for user in (USER, "bob"))

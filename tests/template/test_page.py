@@ -57,7 +57,7 @@ def streamlit():
 
 @pytest.fixture
 def page(module, streamlit):
-    page = module.Page(streamlit, ["/", "/sales_report", "/売上"])
+    page = module.Page(streamlit)
     asyncio.run(page.prepare())
     streamlit.asked.clear()
     return page
@@ -80,14 +80,30 @@ def ask(page, path: str = "/", method: str = "GET", kind: str = "http") -> tuple
     return dict(answer[0]["headers"]) if answer else {}, body
 
 
-@pytest.mark.parametrize("path", ["/", "/sales_report", "/売上"])
-def test_the_page_is_answered_without_streamlit(module, page, streamlit, path):
-    headers, body = ask(page, path)
+def test_the_page_is_answered_without_streamlit(module, page, streamlit):
+    headers, body = ask(page)
     assert headers[b"content-type"] == b"text/html; charset=utf-8"
     assert headers[b"content-length"] == str(len(body)).encode()
     assert f"<title>{escape(module.app_name())}</title>".encode() in body
-    head, nothing = ask(page, path, "HEAD")
+    head, nothing = ask(page, "/", "HEAD")
     assert (head, nothing) == (headers, b"")
+    assert not streamlit.asked
+
+
+@pytest.mark.parametrize("status", [200, 206, 304])
+@pytest.mark.parametrize("path", ["/sales_report", "/nothing", "/売上", "/index.html"])
+def test_it_is_the_same_where_no_app_is(page, streamlit, path, status):
+    """And comes by the same way: else it would tell which apps others have."""
+    streamlit.status = status
+    assert ask(page, path) == ask(page, "/")
+    assert ask(page, path, "HEAD") == ask(page, "/", "HEAD")
+    assert streamlit.asked == [f"GET {path}", f"HEAD {path}"]
+
+
+@pytest.mark.parametrize("path", ["/_stcore/metrics", "/elsewhere/_stcore/metrics"])
+def test_the_names_of_what_apps_cache_stay_inside(module, page, streamlit, path):
+    for each in (page, module.Page(streamlit)):
+        assert ask(each, path) == ({b"content-length": b"0"}, b"")
     assert not streamlit.asked
 
 
@@ -114,14 +130,16 @@ def test_the_rest_is_streamlits(page, streamlit, path, method, kind):
         ("/a/b/", b"/b"),
         ("/a/sales_report?x=1&y", b"/sales_report?x=1&y"),
         ("/a/売\r\nx: y", b"/%E5%A3%B2%0D%0Ax%3A%20y"),
-        ("//elsewhere.example", None),
+        ("//elsewhere.example", b"/elsewhere.example"),
+        ("/sales_report ", b"/sales_report"),
+        ("/ ?x", b"/?x"),
     ],
 )
 def test_a_long_address_leads_to_its_end(page, path, location):
-    """Streamlit's page would not find its code there."""
+    """Streamlit's page would not find its code there, nor Streamlit an app with a blank after it."""
     headers, body = ask(page, path)
     assert headers.get(b"location") == location
-    assert body == (b"" if location else SHELL.encode())
+    assert body == b""
 
 
 def test_another_answer_at_a_long_address_is_let_through(page):
@@ -131,13 +149,13 @@ def test_another_answer_at_a_long_address_is_let_through(page):
 
 
 def test_until_it_is_prepared_all_is_streamlits(module, streamlit):
-    ask(module.Page(streamlit, ["/"]))
+    ask(module.Page(streamlit))
     assert streamlit.asked == ["GET /"]
 
 
 def test_where_streamlit_has_no_page_all_stays_its_own(module, capsys):
     streamlit = Streamlit(404)
-    page = module.Page(streamlit, ["/"])
+    page = module.Page(streamlit)
     asyncio.run(page.prepare())
     streamlit.asked.clear()
     ask(page)
