@@ -98,17 +98,24 @@ class App:
 
 @lru_cache(maxsize=1024)
 def docstring(path: Path, *_stamp: int) -> str:
-    """Return the first paragraph of a module's docstring, "" for none. No more of it is read."""
+    """Return the first paragraph of a module's docstring, as long as a description may be.
+
+    Returns:
+        "" where there is none. Nothing of the module is read but that.
+    """
     try:
         with path.open("rb") as file:
             for token in tokenize.tokenize(file.readline):
                 if token.type == tokenize.STRING:
                     text = ast.literal_eval(token.string)
-                    return " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
+                    line = " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
+                    if len(line) > LONGEST_DESCRIPTION:
+                        line = f"{line[: LONGEST_DESCRIPTION - 1].rstrip()}…"
+                    return line.encode(errors="replace").decode()  # half a character: "\\ud800"
                 if token.type not in BEFORE_DOCSTRING:
                     break
     # A broken app has no line of its own; its page says what is wrong.
-    except (OSError, SyntaxError, TypeError, ValueError, tokenize.TokenError):
+    except (OSError, SyntaxError, TypeError, ValueError, LookupError, tokenize.TokenError):
         pass
     return ""
 

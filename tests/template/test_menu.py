@@ -246,6 +246,9 @@ DOCSTRINGS = {
     "empty": ("", ""),
     "not closed": ('"""What it does.\n', ""),
     "no UTF-8": (b'"""\xff"""\n', ""),
+    "no encoding": ('# coding: rot13\n"""Jung vg qbrf."""\n', ""),
+    "half a character": ('"""What \\ud800 does."""\n', "What ? does."),
+    "a long one": (f'"""{"word " * 40}word"""\n', f"{'word ' * 39}word…"),
 }
 
 
