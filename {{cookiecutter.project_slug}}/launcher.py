@@ -99,7 +99,7 @@ def page_of(app: App, title: str, back: Callable[[], None], **options: object) -
 def lost_page(pages: list[Page]) -> list[Page]:
     """Return a page for the browser's address where none of these has it."""
     path = unquote(urlsplit(st.context.url or "").path).strip("/")
-    end = path.rpartition("/")[2]  # Streamlit goes by that alone
+    end = path.rpartition("/")[2].strip()  # Streamlit goes by that alone
     if not end or any(page.url_path == end for page in pages):
         return []
     draw = partial(show_lost, path, partial(show_way_back, pages[0]))

@@ -51,3 +51,12 @@ def test_the_menu_every_app_and_what_one_changes(project, laptop, chromium):
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Third").click()
     expect(page.get_by_role("heading", name="Third")).to_be_visible()
     page.close()
+
+
+def test_a_blank_about_an_address_is_no_error(laptop, chromium):
+    page = chromium.new_page(base_url=laptop)
+    for path in ("/sales_report%20", "/%20nothing", "/%20", "/%C2%A0"):
+        page.goto(path)
+        expect(page.get_by_role("heading", name="Data Apps")).to_be_visible(timeout=20_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.close()
