@@ -25,6 +25,8 @@ OPTIONAL = {"icon", "description", "section", "users"}
 EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
 LONGEST_NAME = 60
 LONGEST_DESCRIPTION = 200
+MARKDOWN = re.compile(r"[\\`*_\[\]<>~$:]|&(?=#?\w+;)")
+LINK = re.compile(r"(?<=www)(?=\.)|(?<=:)(?=//)|(?=@[-\w])", re.IGNORECASE)
 MATERIAL = re.compile(r":material/[a-z0-9_]+:")
 BEFORE_DOCSTRING = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
 
@@ -167,7 +169,8 @@ def same_name(name: str) -> str:
 
 def plain(text: str) -> str:
     """Return Markdown that shows the text as it is: "Cost in $" is no formula."""
-    return re.sub(r"[\\`*_\[\]<>~$:]|&(?=#?\w+;)", r"\\\g<0>", text)
+    # What looks like a link becomes one, escaped or not, unless something unseen is in it.
+    return MARKDOWN.sub(r"\\\g<0>", LINK.sub("\u2060", text))
 
 
 def load_menu(root: Path = ROOT) -> list[App]:

@@ -148,6 +148,7 @@ def test_others_see_their_own_apps_alone(dyno, chromium):
 
 
 ADDRESSES = {"/payroll": "/payroll", "/nothing": "/nothing", "/a/b/c": "/c", "/$x$*y*": "/$x$*y*"}
+LINKS = ("www.evil.example", "at%20mail@evil.example")
 
 
 @pytest.mark.parametrize(("path", "told"), ADDRESSES.items())
@@ -164,6 +165,15 @@ def test_where_there_is_no_app_for_somebody_a_page_says_so(dyno, chromium, path,
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Travel").click()
         expect(heading(page, "The plan")).to_be_visible()
         expect(page).to_have_url("/travel")
+
+
+@pytest.mark.parametrize("address", LINKS)
+def test_what_stands_in_an_address_is_no_link(page, address):
+    page.goto(f"/{address}")
+    expect(heading(page, "There is no app here")).to_be_visible()
+    links = page.get_by_test_id("stMain").get_by_role("link")
+    expect(links.filter(has_text="All apps")).to_be_visible()
+    expect(links).to_have_count(1)
 
 
 def test_a_long_way_to_an_app_ends_there(page):

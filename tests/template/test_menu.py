@@ -346,6 +346,9 @@ def test_without_a_name_in_app_json_there_is_one_all_the_same(project, text):
             r"\*a\* \`b\` \[c\](d) \<e\> \:f\: \~g\~ h\_i" + "\\\\",
         ),
         ("&copy;", r"\&copy;"),
+        ("anna@example.com", "anna\u2060@example.com"),
+        ("WWW.example.com", "WWW\u2060.example.com"),
+        ("https://example.com", "https\\:\u2060//example.com"),
     ],
 )
 def test_plain_text_in_markdown(project, text, markdown):
