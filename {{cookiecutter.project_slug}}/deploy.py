@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import click
 
-from check import faults
+from check import faults, secret_in
 from users import ROOT, load_users
 
 HOMES = {
@@ -202,6 +202,13 @@ def look_at_git(in_the_way: list[str]) -> Repository:
         ignored = ask("git", *where, "check-ignore", "--quiet", ".htpasswd").returncode == 0
     states = re.findall(r"^(..) (.+)$", status, re.MULTILINE)
     changed = [name.strip('"') for _, name in states]
+    new = [name.strip('"') for state, name in states if state == "??"]
+    for name in new:  # check looks at those that git has
+        if what := secret_in(ROOT, name):
+            in_the_way.append(
+                f"{name} would be committed, and {what}. Write {name} into .gitignore, or take the "
+                "file away."
+            )
     if any("U" in state or state in ("AA", "DD") for state, _ in states):
         in_the_way.append("A merge is not finished: git status says where. Finish it, and commit.")
     who = ask("git", "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")

@@ -499,7 +499,17 @@ def short_secret(laptop: Laptop) -> None:
     pushed(*BY_HAND[:2], "config:set SESSION_SECRET=short")(laptop)
 
 
+def another_secret(laptop: Laptop) -> None:
+    pushed(*BY_HAND)(laptop)
+    laptop.project.write(".env.production", "PASSWORD=hunter2\n")
+
+
 REFUSED = {
+    "a key": (
+        broken("key.pem", "-----BEGIN PRIVATE KEY-----\nhunter2\n"),
+        "key.pem would be committed, and holds a private key. Write key.pem into .gitignore",
+    ),
+    "a secret since": (another_secret, ".env.production would be committed, and holds secrets."),
     "broken menu": (broken("apps.json", "[]"), "apps.json lists no app."),
     "broken users": (broken(".htpasswd", "anna.b:x\n"), ".htpasswd, line 1: no hash stands"),
     "broken app.json": (broken("app.json", "{}"), "app.json does not say what Heroku needs."),
