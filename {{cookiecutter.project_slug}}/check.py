@@ -51,7 +51,6 @@ PACKED = 0.37
 # What may stand in FRAME_ANCESTORS: config/nginx.conf.erb has the same rule.
 SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 
-NAVIGATION = ("st.navigation", "streamlit.navigation")
 DOOR = "config/nginx.conf.erb"
 # What runs on Heroku, besides the apps and whatever the Procfile names.
 STARTED = ("app.py", "bundle.py", "manage.py")
@@ -502,8 +501,9 @@ def run_fault(tree: ast.Module) -> str | None:
 def navigation_in(tree: ast.Module) -> int | None:
     """Return the line that calls st.navigation, which is the launcher's to call."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in NAVIGATION:
-            return node.lineno
+        match node:
+            case ast.Attribute(ast.Name("st" | "streamlit"), "navigation"):
+                return node.lineno
     return None
 
 

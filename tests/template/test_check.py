@@ -961,6 +961,11 @@ def test_on_windows_nginx_is_left_out(project, check, monkeypatch):
         list(check.nginx(check.Project(project.path)))
 
 
+def test_a_long_sum_in_an_app_is_no_fault(project, check):
+    project.write(APP, f"def run():\n    ({' + '.join(['1'] * 500)}).bit_length()\n")
+    assert not check.look(project.path).faults
+
+
 @pytest.mark.parametrize("call", ["st.navigation([])", "page = streamlit.navigation([]).run()"])
 def test_an_app_with_a_menu_of_its_own_is_told_of(project, check, call):
     """It opens, but the hub's menu is gone then."""
