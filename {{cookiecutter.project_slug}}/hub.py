@@ -119,8 +119,8 @@ def show_failure(app: App, error: Exception, back: Callable[[], None]) -> None:
 
 
 def errors_are_shown() -> bool:
-    """Return whether a page may show a traceback: on a laptop, or where SHOW_ERRORS is set."""
-    return "DYNO" not in os.environ or bool(os.environ.get("SHOW_ERRORS"))
+    """Return whether a page may show a traceback: on a laptop, or where SHOW_ERRORS is 1."""
+    return "DYNO" not in os.environ or os.environ.get("SHOW_ERRORS") == "1"
 
 
 def from_the_app(traceback: TracebackType | None) -> TracebackType | None:

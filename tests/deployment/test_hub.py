@@ -80,7 +80,7 @@ def hub(baked: BakedProject) -> BakedProject:
 
 @pytest.fixture(scope="module")
 def dyno(hub, nginx):
-    with Dyno(hub.path, nginx) as dyno:
+    with Dyno(hub.path, nginx, SHOW_ERRORS="0") as dyno:
         # The build would refuse it.
         (dyno.home / "apps/not_python.py").write_text("def run(:\n")
         yield dyno
