@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import time
+from random import Random
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -162,6 +163,7 @@ async def _upload(url: str, headers: Headers, page: str, megabytes: int) -> dict
     await session.run(state, page)
     if f"{megabytes * len(chunk)} bytes" not in session.text:
         raise RuntimeError(f"the file has not arrived: {session.text!r}")
+    await session.websocket.close()
     return {"seconds": taken}
 
 
@@ -338,6 +340,83 @@ async def _idle(url: str, headers: Headers, page: str, sessions: int, seconds: f
         except Exception:
             lost += 1
     return {"lost": lost}
+
+
+def busy(
+    url: str, headers: Headers, page: str, cookies: list[str], sessions: int, seconds: float
+) -> dict:
+    """Have many pages run again as soon as they have run; return reruns/s.
+
+    The cookies are given out in turn: a browser of each is in a process of its own.
+    """
+    return asyncio.run(_busy(url, headers, page, cookies, sessions, seconds))
+
+
+async def _busy(
+    url: str, headers: Headers, page: str, cookies: list[str], sessions: int, seconds: float
+) -> dict:
+    async def one(cookie: str) -> int:
+        given = {**headers, "Cookie": f"{headers['Cookie']}; {cookie}"}
+        session = await Session.open(url, given, "_streamlit_xsrf=x")
+        await session.run(page=page)
+        opened.append(session)
+        while len(opened) < sessions:
+            await asyncio.sleep(0.01)
+        runs, end = 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await session.run(page=page)
+            runs += 1
+        return runs
+
+    opened: list[Session] = []
+    runs = await asyncio.gather(*(one(cookies[n % len(cookies)]) for n in range(sessions)))
+    return {"reruns per second": sum(runs) / seconds}
+
+
+def visitors(
+    url: str, headers: Headers, pages: list[str], processes: int, at_once: int, seconds: float
+) -> dict:
+    """Have people come, click, upload a file, and leave; return how many there were, and failures.
+
+    So many are there at once. Half of them leave without a word, as a laptop that is shut does.
+    """
+    return asyncio.run(_visitors(url, headers, pages, processes, at_once, seconds))
+
+
+async def _visitors(
+    url: str, headers: Headers, pages: list[str], processes: int, at_once: int, seconds: float
+) -> dict:
+    random = Random(1)
+    counted = {"visits": 0, "runs": 0, "uploads": 0, "failures": 0}
+    end = time.monotonic() + seconds
+
+    async def visit() -> None:
+        process = f"__Host-process={random.randint(1, processes)}"
+        given = {**headers, "Cookie": f"{headers['Cookie']}; {process}"}
+        session = await Session.open(url, given)
+        for _ in range(random.randint(1, 8)):
+            await session.run(page=random.choice(pages))
+            counted["runs"] += 1
+            await asyncio.sleep(random.expovariate(1))
+        if random.random() < 0.5:
+            session.websocket.transport.abort()
+        else:
+            await session.websocket.close()
+        if random.random() < 0.2:
+            await _upload(url, given, "uploads", random.randint(1, 5))
+            counted["uploads"] += 1
+
+    async def one_after_the_other() -> None:
+        while time.monotonic() < end:
+            try:
+                await visit()
+            except Exception as error:
+                print(repr(error), file=sys.stderr)
+                counted["failures"] += 1
+            counted["visits"] += 1
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+    return counted
 
 
 if __name__ == "__main__":

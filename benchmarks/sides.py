@@ -126,6 +126,16 @@ class Side:
                     total += kilobytes(process / "smaps_rollup", field) * 1024
         return total
 
+    def open_files(self) -> dict[str, int]:
+        """Return how many files and how many sockets its processes have open."""
+        found = {"files": 0, "sockets": 0}
+        for process in self.processes():
+            for entry in (process / "fd").glob("*"):
+                with contextlib.suppress(OSError):
+                    kind = "sockets" if os.readlink(entry).startswith("socket:") else "files"
+                    found[kind] += 1
+        return found
+
     def peak(self) -> int:
         """Return the bytes that Streamlit's process has taken at most, as the kernel knows (VmHWM)."""
         peaks = []
@@ -203,8 +213,8 @@ class Ours(Side):
     name = "ours"
     first_headers = {**PASSWORD_HEADER, "X-Forwarded-Proto": "https"}
 
-    def __init__(self, project: Path, nginx: str) -> None:
-        self.dyno = Dyno(project, nginx, SESSION_SECRET=SECRET)
+    def __init__(self, project: Path, nginx: str, **environment: str) -> None:
+        self.dyno = Dyno(project, nginx, SESSION_SECRET=SECRET, **environment)
         self.url = self.dyno.url
 
     def start(self) -> None:

@@ -36,6 +36,12 @@ def test_nothing_is_found_but_what_is_explained(render, tmp_path, sites):
     assert gixy(render(FRAME_ANCESTORS=sites), tmp_path) == sorted(ALLOWED)
 
 
+def test_several_processes_have_names_that_nginx_knows(render, tmp_path):
+    """It takes the variable for a name that has to be looked up; each of its values is an upstream."""
+    found = gixy(render(STREAMLIT_PROCESSES="3"), tmp_path)
+    assert sorted(found) == sorted([*ALLOWED, "stale_dns_cache"])
+
+
 @pytest.mark.parametrize(
     ("plugin", "old", "new"),
     [
