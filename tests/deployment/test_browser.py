@@ -326,7 +326,7 @@ def test_a_broken_menu_says_what_is_wrong(page, dyno):
         page.goto("/sales_report")
         main = page.get_by_test_id("stMain")
         expect(main).to_contain_text("apps.json is not JSON")
-        expect(main).to_contain_text("Look for a comma")
+        expect(main).to_contain_text("Look there and at the end of the line above for a comma")
     finally:
         menu.write_text(good, "utf-8")
     page.reload()
