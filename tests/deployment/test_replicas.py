@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 from baked import PASSWORD, USER, BakedProject
 from browser import WHERE, Browser
 from door import Door
 from dyno import BuildFailed, Dyno
-from playwright.sync_api import expect
 
 
 @pytest.fixture
@@ -201,48 +198,3 @@ def test_a_number_that_is_none(project, nginx, given):
         assert f"STREAMLIT_PROCESSES is {given!r}: it must be a number from 1 to 99." in dyno.log()
     finally:
         dyno.stop()
-
-
-FILES = """
-import os
-import streamlit as st
-
-def run():
-    st.text(f"Process {os.getpid()}")
-    file = st.file_uploader("A file")
-    if file:
-        st.download_button("Give it back", file.getvalue(), file.name)
-"""
-
-
-def test_files_go_where_the_session_is_also_after_a_move(project, start, chromium):
-    """In a real browser, which comes back by itself."""
-    dyno = start(app=FILES)
-    context = chromium.new_context(
-        base_url=dyno.url, http_credentials={"username": USER, "password": PASSWORD}
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.goto("/sales_report")
-
-    def home() -> int:
-        return int(page.get_by_text(re.compile(r"^Process \d+$")).inner_text().split()[1])
-
-    def take_a_file_there_and_back(content: bytes) -> None:
-        file = {"name": "a.bin", "mimeType": "application/octet-stream", "buffer": content}
-        page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Give it back").click()
-        assert Path(download.value.path()).read_bytes() == content
-
-    expect(page.get_by_text("Process")).to_be_visible(timeout=20_000)
-    first = home()
-    take_a_file_there_and_back(b"one" * 9999)
-    os.kill(first, signal.SIGKILL)
-    gone = page.get_by_text(f"Process {first}")
-    expect(gone).to_have_count(0, timeout=10_000)
-    assert home() in dyno.replicas
-    wait_for_another(dyno, 0 if dyno.replicas[0] not in (first, home()) else 1, first)
-    for number in range(3):
-        take_a_file_there_and_back(b"two" * (9999 + number))
-    context.close()
