@@ -67,9 +67,12 @@ def render(baked, nginx):
     return render
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium, driven by Playwright. Skips the test where it is missing."""
+    """Debian's Chromium, driven by Playwright. Skips the test where it is missing.
+
+    For one module: while it runs, Playwright's event loop does, and other tests have their own.
+    """
     binary = shutil.which("chromium") or shutil.which("google-chrome")
     if not binary:
         pytest.skip("chromium missing: apt-get install chromium")

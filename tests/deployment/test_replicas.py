@@ -59,10 +59,12 @@ def wait_for_another(dyno: Dyno, index: int, gone: int, seconds: float = 20) -> 
     path = dyno.runtime / ("streamlit.2.socket" if index else "streamlit.socket")
     while time.monotonic() < until:
         time.sleep(0.05)
+        replicas = dyno.replicas
+        if gone in replicas or len(replicas) < 2:
+            continue  # what is connected to now would be the old one
         with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
-            if len(dyno.replicas) == 2 and dyno.replicas[index] != gone:
-                return dyno.replicas[index]
+            return replicas[index]
     raise TimeoutError(dyno.log())
 
 
