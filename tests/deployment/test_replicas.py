@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from baked import PASSWORD, USER, BakedProject
 from browser import WHERE, Browser
 from door import Door
 from dyno import BuildFailed, Dyno
+from playwright.sync_api import expect
 
 
 @pytest.fixture
@@ -200,3 +203,55 @@ def test_a_number_that_is_none(project, nginx, given):
         assert f"STREAMLIT_PROCESSES is {given!r}: it must be a number from 1 to 99." in dyno.log()
     finally:
         dyno.stop()
+
+
+FILES = """
+import os
+import streamlit as st
+
+def run():
+    st.text(f"Process {os.getpid()}")
+    st.text(f"Hello {st.text_input('Name')}.")
+    file = st.file_uploader("A file")
+    if file:
+        st.download_button("Give it back", file.getvalue(), file.name)
+"""
+
+
+def test_a_page_whose_process_is_gone_goes_on_in_another(start, chromium):
+    """In a real browser: what was shown and filled in stays, and the next click runs elsewhere."""
+    dyno = start(app=FILES)
+    context = chromium.new_context(
+        base_url=dyno.url, http_credentials={"username": USER, "password": PASSWORD}
+    )
+    page = context.new_page()
+    page.goto("/sales_report")
+
+    def fill_in(name: str) -> int:
+        """Fill in the name, and return the number of the process that has greeted it."""
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Name").press("Enter")
+        page.get_by_text(f"Hello {name}.").wait_for()
+        return int(page.get_by_text(re.compile(r"^Process \d+$")).inner_text().split()[1])
+
+    def take_a_file_there_and_back(content: bytes) -> None:
+        file = {"name": "a.bin", "mimeType": "application/octet-stream", "buffer": content}
+        page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Give it back").click()
+        assert Path(download.value.path()).read_bytes() == content
+
+    first = fill_in("Ann")
+    take_a_file_there_and_back(b"one" * 9999)
+    with page.expect_websocket(timeout=3000):
+        os.kill(first, signal.SIGKILL)
+    expect(page.get_by_text("Hello Ann.")).to_be_visible()
+    expect(page.get_by_text("a.bin")).to_be_visible()
+    second = fill_in("Ann Again")
+    assert second != first
+    expect(page.get_by_role("button", name="Give it back")).to_have_count(0)  # the file was there
+    wait_for_another(dyno, 0 if dyno.replicas[0] != second else 1, first)
+    for number in range(3):
+        take_a_file_there_and_back(b"two" * (9999 + number))
+    assert fill_in("Bob") == second
+    context.close()
