@@ -60,6 +60,11 @@ class BakedProject:
         assert old in text
         self.write(name, text.replace(old, new))
 
+    def set_constant(self, file: str, name: str, value: object) -> None:
+        """Give a module's constant another value."""
+        [line] = [line for line in self.read(file).splitlines() if line.startswith(f"{name} =")]
+        self.change(file, line, f"{name} = {value}")
+
     def trust_the_tests(self) -> None:
         """Let nginx take the tests for Heroku's router."""
         trusted = "set_real_ip_from {};".format

@@ -26,6 +26,7 @@ SUITES = [
     ["tests/deployment/test_door.py"],
     ["tests/deployment/test_lint.py"],
     ["tests/deployment/test_users.py", "tests/deployment/test_shut.py"],
+    ["tests/deployment/test_log.py"],
     ["tests/deployment/test_browser.py"],
 ]
 
@@ -193,6 +194,15 @@ MISTAKES = [
         swap("      gzip_static on;\n", "      gzip_static on;\n      auth_basic off;\n"),
     ),
     Mistake("26b", "refusals that a browser keeps", swap("(?:200|206|304):/", "[0-9]+:/")),
+    Mistake("27a", "whoever was refused in the log", swap("user=$known_user", "user=$user")),
+    Mistake("27b", "paths in the log as they are", swap('path="$asked_path"', "path=$uri")),
+    Mistake("27c", "query strings in the log", swap("[^?#\\s]", "[^\\s]")),
+    Mistake(
+        "27d",
+        "lines of a user's in the log",
+        swap("super().format(record).splitlines()", "[super().format(record)]"),
+        f"{PROJECT}/log.py",
+    ),
 ]
 
 

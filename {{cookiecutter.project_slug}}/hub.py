@@ -108,8 +108,7 @@ def show_lost(path: str, back: Callable[[], None]) -> None:
 def show_failure(app: App, error: Exception, back: Callable[[], None]) -> None:
     """Write an app's error to the log, and draw what its user may know of it."""
     error.with_traceback(from_the_app(error.__traceback__))
-    whom = user_name() or "you"
-    log.error("%s (%s) has failed for %s", app.name, app.module, whom, exc_info=error)
+    log.error("%s (%s) has failed", app.name, app.module, exc_info=error)
     st.error(f"{plain(app.name)} has failed", icon=":material/report:")
     if errors_are_shown():
         st.exception(error)

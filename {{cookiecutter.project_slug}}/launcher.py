@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 
+import log
 from hub import show_failure, show_fault, show_hub, show_lost, user_name
 from menu import ICON, App, MenuError, app_name, load_menu, plain
 from users import USER_HEADER
@@ -19,6 +20,7 @@ from users import USER_HEADER
 
 def main() -> None:
     """Show the user's menu, and the page that the browser's address names."""
+    log.note_app("")
     title = app_name()
     st.set_page_config(page_title=title, page_icon=ICON if ICON.is_file() else None)
     user = user_name()
@@ -77,6 +79,7 @@ def page_of(app: App, title: str, back: Callable[[], None], **options: object) -
     """Return the app's page: its name in the menu, its address, and how to draw it."""
 
     def draw() -> None:
+        log.note_app(app.url_path)
         st.set_page_config(page_title=f"{app.name} · {title}")
         if not app.icon.startswith(":"):  # Streamlit draws the others black, on any browser's tab
             st.set_page_config(page_icon=app.icon or None)

@@ -32,6 +32,7 @@ def serve(address: str, pipe: int) -> None:
     import streamlit as st
     import uvicorn
 
+    import log
     from page import Page
 
     class Server(uvicorn.Server):
@@ -80,6 +81,7 @@ def serve(address: str, pipe: int) -> None:
             access_log=False,
         )
     )
+    log.set_up()
     server.run()
 
 

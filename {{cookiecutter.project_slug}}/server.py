@@ -35,6 +35,8 @@ LONGEST_END = 20  # Heroku ends by force what is there after 30
 LONGEST_SILENCE = 60  # by then Heroku's router has cut each of its WebSockets
 PAUSE = 1  # between two questions whether it answers
 
+ERROR = "at=error server: "  # as log.py begins its lines
+
 
 def serve(start_nginx: list[str]) -> None:
     """Serve app.py until SIGTERM, or until something has ended that nothing else stands in for.
@@ -63,7 +65,7 @@ def serve(start_nginx: list[str]) -> None:
     until = time.monotonic() + LONGEST_END
     for replica in replicas:
         replica.wait_for_end(until)
-    raise SystemExit(why)
+    raise SystemExit(f"{ERROR}{why}" if isinstance(why, str) else why)
 
 
 def processes() -> int:
@@ -74,7 +76,9 @@ def processes() -> int:
     """
     given = os.environ.get("STREAMLIT_PROCESSES", "1")
     if given not in map(str, range(1, 100)):
-        raise SystemExit(f"STREAMLIT_PROCESSES is {given!r}: it must be a number from 1 to 99.")
+        raise SystemExit(
+            f"{ERROR}STREAMLIT_PROCESSES is {given!r}: it must be a number from 1 to 99."
+        )
     return int(given)
 
 
@@ -127,7 +131,7 @@ class Replica:
             if self._alone or failures == 2:
                 self._ended.put(why)
                 return
-            print(why, f"{self.name} is started again.", file=sys.stderr, flush=True)
+            print(f"{ERROR}{why} {self.name} is started again.", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Tell it to end, and start no other."""

@@ -151,10 +151,12 @@ class Dyno:
         """Run the web line of the Procfile, and return at once."""
         for name in ("app-initialized", "streamlit.socket"):
             (self.runtime / name).unlink(missing_ok=True)
+        (self.home / "logs/ended").unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
         lines = (self.home / "Procfile").read_text("utf-8").splitlines()
         command = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
         self.started = time.monotonic()
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["bash", "-c", command.strip()],
                 cwd=self.home,
@@ -223,8 +225,12 @@ class Dyno:
             time.sleep(0.1)  # nginx's lines come by way of tail
         return self.log()
 
-    def stop(self) -> None:
-        """End every process, SIGTERM first, as Heroku does, and delete the dyno."""
+    def forget_log(self) -> None:
+        """Empty the log."""
+        os.truncate(self._log, 0)
+
+    def end(self) -> None:
+        """End every process, SIGTERM first, as Heroku does. start() may follow."""
         if self._process:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 try:
@@ -232,6 +238,10 @@ class Dyno:
                     self._process.wait(10)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     pass
+
+    def stop(self) -> None:
+        """End every process, and delete the dyno."""
+        self.end()
         shutil.rmtree(self.home, ignore_errors=True)
         self._log.unlink(missing_ok=True)
 

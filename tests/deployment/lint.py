@@ -15,7 +15,7 @@ from pathlib import Path
 
 import crossplane
 
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([1-9]|\w+))")
 CAPTURE = re.compile(r"\$\{?[1-9]")
 NAMED_CAPTURE = re.compile(r"\(\?(?:P?<[A-Za-z_]|')")
 SESSION = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +31,9 @@ SECRET = re.compile(
     r"\$(request|request_uri|args|query_string|arg_\w+|cookie_\w+|remote_user|\d"
     r"|http_(authorization|cookie|referer))|[0-9a-f]{64}"
 )
+WITHOUT_QUERY = re.compile(r"~\^\(\[\^\?#[^]]*\]")  # a path up to its query string
+# Decoded, or as it came: blanks and line breaks may be in it, and nobody knows how long it is.
+ANYTHING = re.compile(r"\$(uri|document_uri|request_filename|http_\w+)")
 
 # What stands in a map or a geo beside its entries.
 SWITCHES = {
@@ -90,6 +93,19 @@ class Directive:
                 for entry in self.maps[name].entries:
                     found |= self.ends(entry.args[-1], seen | {name})
         return found
+
+    def logged(
+        self, text: str, line: Directive | None = None, seen: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[str, Directive | None]]:
+        """Yield each variable and literal that a text ends in, and the line of the map it is from."""
+        for name in variables(text) or [""]:
+            if not name:
+                yield text, line
+            elif name not in self.maps:
+                yield f"${name}", line
+            elif name not in seen:
+                for entry in self.maps[name].entries:
+                    yield from self.logged(entry.args[-1], entry, seen | {name})
 
     def sources(self, name: str) -> set[str]:
         """Return the variables that a map's variable depends on by what the maps look at."""
@@ -405,9 +421,42 @@ def logs_hold_no_secrets(root: Directive) -> Faults:
         if directive.args != ["off"] and not formats.keys() & set(directive.args[1:2]):
             yield directive, "the format combined, with query strings"
     for directive in formats.values():
-        for end in sorted(root.ends(" ".join(directive.args[1:]))):
+        for end, line in root.logged(" ".join(directive.args[1:])):
+            if CAPTURE.fullmatch(end) and line:  # no more than what the map looks at
+                looks_at = [f"${name}" for name in variables(line.parent.args[0])]
+                if WITHOUT_QUERY.match(line.name) and looks_at == ["$request_uri"]:
+                    continue
+                end = next(filter(SECRET.fullmatch, looks_at), "")
             if SECRET.fullmatch(end):
-                yield directive, f"logs a secret: {end}"
+                yield line or directive, f"logs a secret: {end}"
+
+
+def no_line_of_the_log_is_forged(root: Directive) -> Faults:
+    """What a client writes is escaped, and matched before, so that it has no blanks and an end."""
+    for directive in root.all("log_format"):
+        if "escape=none" in directive.args:
+            yield directive, "escape=none: a line break in a value begins a line"
+        for end, line in root.logged(" ".join(directive.args[1:])):
+            if ANYTHING.fullmatch(end) and not (line and line.name.startswith("~")):
+                yield line or directive, f"logs whatever a client writes: {end}"
+
+
+def the_log_names_who_was_let_in(root: Directive) -> Faults:
+    """A name that came with a password is one's own claim until nginx has passed the request on."""
+
+    def claims(name: str) -> bool:
+        if name not in root.maps:
+            return name == "remote_user"
+        if "upstream_status" in root.sources(name):
+            return False
+        values = [entry.args[-1] for entry in root.maps[name].entries]
+        others = {other for value in values for other in variables(value)} - {name}
+        return "remote_user" in root.sources(name) or any(map(claims, others))
+
+    for directive in root.all("log_format"):
+        for name in variables(" ".join(directive.args[1:])):
+            if claims(name):
+                yield directive, f"${name} may be somebody who has not been let in"
 
 
 def alias_has_its_slash(root: Directive) -> Faults:
@@ -470,6 +519,8 @@ RULES = (
     each_header_stands_once,
     little_is_told_of_the_server,
     logs_hold_no_secrets,
+    no_line_of_the_log_is_forged,
+    the_log_names_who_was_let_in,
     alias_has_its_slash,
     nginx_lets_go_first,
     maps_take_long_keys,

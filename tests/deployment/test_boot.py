@@ -129,7 +129,7 @@ def test_an_nginx_that_dies_ends_the_dyno(project, start):
     subprocess.run(["pkill", "-KILL", "-s", str(dyno.session), "-f", "nginx: master"], check=True)
     assert dyno.wait_for_end(5) == 1
     last = dyno.log().strip().splitlines()[-1]
-    assert last == "bin/start-nginx has ended: its reason stands above."
+    assert last == "at=error server: bin/start-nginx has ended: its reason stands above."
 
 
 def test_without_the_buildpack_it_says_what_is_missing(project, start):

@@ -200,8 +200,8 @@ def test_an_app_that_fails_tells_its_user_no_more_than_that(page, dyno):
     expect(main).to_contain_text("Fails has failed")
     expect(main).not_to_contain_text("no data today")
     log = dyno.log_with("no data today")
-    assert f"Fails (apps.fails) has failed for {USER}\nTraceback (most recent call last):" in log
-    told = log[log.index("Fails (apps.fails) has failed") :]
+    begin = f"at=error user={USER} app=fails apps: "
+    told = log[log.index(f"{begin}Fails (apps.fails) has failed\n{begin}Traceback (most recent") :]
     assert "launcher.py" not in told.partition("no data today")[0]
     page.get_by_test_id("stMain").get_by_role("link", name="All apps").click()
     expect(heading(page, "Data Apps")).to_be_visible()
@@ -219,7 +219,9 @@ def test_nor_one_that_is_no_python(page, dyno):
     page.goto("/not_python")
     expect(page.get_by_test_id("stMain")).to_contain_text("Not Python has failed")
     expect(page.get_by_test_id("stMain")).not_to_contain_text("SyntaxError")
-    assert "Not Python (apps.not_python) has failed for" in dyno.log_with("SyntaxError")
+    assert "app=not_python apps: Not Python (apps.not_python) has failed" in dyno.log_with(
+        "SyntaxError"
+    )
 
 
 def test_nothing_of_streamlits_own_is_in_the_way(page):

@@ -16,6 +16,7 @@ SECRET = "a secret of more than 32 characters"
 PASSES = "    location / {\n      proxy_pass http://streamlit;"  # the location that proxies
 SERVER = "    absolute_redirect off;"  # a line of the server's own
 BLANK = "X-Forwarded-User $user;\n"
+LOGGED = "count#nginx.status.$status=1"  # the end of a line of the log
 
 # Each rule's faults: a text of the rendered configuration, and what stands in its place.
 FAULTS = {
@@ -172,12 +173,29 @@ FAULTS = {
         (PASSES, f"{PASSES} error_log stderr debug;"),
         ("access.log door;", "access.log;"),
         ("access.log door;", "access.log combined;"),
-        ("$remote_addr $request_method $uri", "$remote_addr $request"),
-        ("$request_time'", "$request_time $http_authorization'"),
-        ("$request_time'", "$request_time $session'"),
-        ("$request_time'", "$request_time' ' $new_session'"),
-        ("$request_time'", "$request_time $remote_user'"),
-        ("$request_time'", "$request_time $arg_token'"),
+        ('path="$asked_path"', 'path="$request"'),
+        ('path="$asked_path"', 'path="$request_uri"'),
+        ("[^?#", "[^#"),
+        ("map $request_uri $asked_path", "map $args $asked_path"),
+        ("map $request_uri $asked_path", 'map "$request_uri $args" $asked_path'),
+        (LOGGED, f"{LOGGED} $http_authorization"),
+        (LOGGED, f"{LOGGED} $session"),
+        (LOGGED, f"{LOGGED} $new_session"),
+        (LOGGED, f"{LOGGED}' ' $remote_user"),
+        (LOGGED, f"{LOGGED} $arg_token"),
+    ],
+    "no_line_of_the_log_is_forged": [
+        ("log_format door", "log_format door escape=none"),
+        ('path="$asked_path"', 'path="$uri"'),
+        (LOGGED, f"{LOGGED} $http_user_agent"),
+        (LOGGED, f"{LOGGED} $http_x_request_id"),
+        ("default $request_id;", "default $http_x_request_id;"),
+    ],
+    "the_log_names_who_was_let_in": [
+        ("user=$known_user", "user=$user"),
+        ("user=$known_user", "user=$password_user"),
+        ('map "$session_user:$let_in"', 'map "$session_user:yes"'),
+        ('map "$upstream_status:$status" $let_in', 'map ":$status" $let_in'),
     ],
     "alias_has_its_slash": [
         (SERVER, f"{SERVER} location /static {{ alias /app/static/; }}"),

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from baked import PASSWORD, USER, BakedProject
+from baked import PASSWORD, USER
 from browser import WHERE, Browser
 from door import Door
 from dyno import BuildFailed, Dyno
@@ -28,18 +28,11 @@ def start(project, nginx):
         def start(processes: int = 2, app: str = WHERE, **changes: str) -> Dyno:
             project.write("apps/sales_report.py", app)
             for name, value in changes.items():
-                set_constant(project, name, value)
+                project.set_constant("server.py", name, value)
             dyno = Dyno(project.path, nginx, STREAMLIT_PROCESSES=str(processes))
             return stack.enter_context(dyno)
 
         yield start
-
-
-def set_constant(project: BakedProject, name: str, value: str) -> None:
-    [line] = [
-        line for line in project.read("server.py").splitlines() if line.startswith(f"{name} =")
-    ]
-    project.change("server.py", line, f"{name} = {value}")
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ ALWAYS = {
     "hub.css",
     "hub.py",
     "launcher.py",
+    "log.py",
     "manage.py",
     "menu.py",
     "page.py",

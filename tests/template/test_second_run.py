@@ -21,6 +21,7 @@ CODE = [
     "hub.css",
     "hub.py",
     "launcher.py",
+    "log.py",
     "manage.py",
     "menu.py",
     "page.py",
