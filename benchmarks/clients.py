@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from random import Random
 from urllib.parse import urlsplit
 
@@ -320,15 +321,27 @@ async def ask_once(url: str, headers: Headers) -> None:
         raise RuntimeError(answer[:200].decode("latin-1"))
 
 
-def idle(url: str, headers: Headers, page: str, sessions: int, seconds: float) -> dict:
+def browsers(headers: Headers, processes: int, count: int) -> Iterator[Headers]:
+    """Yield what each browser sends. They are in the processes of Streamlit in turn."""
+    for number in range(count):
+        process = f"__Host-process={number % processes + 1}" if processes > 1 else ""
+        cookies = "; ".join(filter(None, [headers.get("Cookie"), process]))
+        yield {**headers, "Cookie": cookies} if cookies else headers
+
+
+def idle(
+    url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int = 1
+) -> dict:
     """Hold many pages open; say when they are, wait, and return how many are lost at the end."""
-    return asyncio.run(_idle(url, headers, page, sessions, seconds))
+    return asyncio.run(_idle(url, headers, page, sessions, seconds, processes))
 
 
-async def _idle(url: str, headers: Headers, page: str, sessions: int, seconds: float) -> dict:
+async def _idle(
+    url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int
+) -> dict:
     opened = []
-    for _ in range(sessions):
-        session = await Session.open(url, headers, "_streamlit_xsrf=x")
+    for given in browsers(headers, processes, sessions):
+        session = await Session.open(url, given, "_streamlit_xsrf=x")
         await session.run(page=page)
         opened.append(session)
     print("open", flush=True)
@@ -343,20 +356,16 @@ async def _idle(url: str, headers: Headers, page: str, sessions: int, seconds: f
 
 
 def busy(
-    url: str, headers: Headers, page: str, cookies: list[str], sessions: int, seconds: float
+    url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int = 1
 ) -> dict:
-    """Have many pages run again as soon as they have run; return reruns/s.
-
-    The cookies are given out in turn: a browser of each is in a process of its own.
-    """
-    return asyncio.run(_busy(url, headers, page, cookies, sessions, seconds))
+    """Have many pages run again as soon as they have run; return reruns/s."""
+    return asyncio.run(_busy(url, headers, page, sessions, seconds, processes))
 
 
 async def _busy(
-    url: str, headers: Headers, page: str, cookies: list[str], sessions: int, seconds: float
+    url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int
 ) -> dict:
-    async def one(cookie: str) -> int:
-        given = {**headers, "Cookie": f"{headers['Cookie']}; {cookie}"}
+    async def one(given: Headers) -> int:
         session = await Session.open(url, given, "_streamlit_xsrf=x")
         await session.run(page=page)
         opened.append(session)
@@ -369,7 +378,7 @@ async def _busy(
         return runs
 
     opened: list[Session] = []
-    runs = await asyncio.gather(*(one(cookies[n % len(cookies)]) for n in range(sessions)))
+    runs = await asyncio.gather(*map(one, browsers(headers, processes, sessions)))
     return {"reruns per second": sum(runs) / seconds}
 
 
@@ -391,8 +400,7 @@ async def _visitors(
     end = time.monotonic() + seconds
 
     async def visit() -> None:
-        process = f"__Host-process={random.randint(1, processes)}"
-        given = {**headers, "Cookie": f"{headers['Cookie']}; {process}"}
+        *_, given = browsers(headers, processes, random.randint(1, processes))
         session = await Session.open(url, given)
         for _ in range(random.randint(1, 8)):
             await session.run(page=random.choice(pages))
