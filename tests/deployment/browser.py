@@ -47,6 +47,9 @@ class Browser:
         answer = self.door.ask(path, method, *cookie, *headers, **options)
         for line in answer.all("set-cookie"):
             self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(line).items()}
+        if answer.affinity:
+            name, _, value = answer.affinity.partition("=")
+            self.cookies[name] = value
         return answer
 
     def connect(self) -> None:

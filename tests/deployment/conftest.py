@@ -16,8 +16,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.deployment)
-            # Most of these modules share one dyno: whoever starts it runs all of the module.
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            # Most of these modules share one dyno: whoever starts it runs all of the module, or all
+            # that is done with so many dynos.
+            dynos = getattr(item, "callspec", None) and item.callspec.params.get("dynos")
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {dynos}"))
 
 
 @pytest.fixture(scope="session")

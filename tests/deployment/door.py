@@ -9,23 +9,35 @@ import itertools
 import re
 import socket
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
+from router import Router
 from websockets.sync.client import ClientConnection, connect
 
 COOKIE = "__Host-session"
 SESSION = re.compile(rf"{COOKIE}=([0-9a-f]{{64}})")
+AFFINITY = re.compile(r"heroku-session-affinity=[^;]*")
+# What Heroku's router adds to each answer, whoever gave it.
+ROUTERS = re.compile(
+    r"set-cookie: heroku-session-affinity=|via: 1\.1 (vegur|heroku-router)$"
+    r"|(nel|report-to|reporting-endpoints): "
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One response: its status, its headers as they came, in lower case, and its body."""
+    """One response: its status, its headers as they came, in lower case, and its body.
+
+    affinity is the cookie that leads to the dyno which has answered, if the router has set one.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    affinity: str | None = None
 
     def all(self, name: str) -> list[str]:
         """Return the values of every header of that name."""
@@ -51,8 +63,15 @@ class Unclosed(io.BytesIO):
 def read(response: http.client.HTTPResponse) -> Answer:
     """Read one response to its end."""
     response.begin()
-    headers = tuple((name.lower(), value) for name, value in response.getheaders())
-    return Answer(response.status, headers, response.read())
+    headers = [(name.lower(), value) for name, value in response.getheaders()]
+    own = tuple(header for header in headers if not ROUTERS.match(": ".join(header)))
+    return Answer(response.status, own, response.read(), affinity(headers))
+
+
+def affinity(headers: Iterable[tuple[str, str]]) -> str | None:
+    """Return the cookie that leads to the dyno which has answered, if the router has set one."""
+    found = AFFINITY.search("\n".join(f"{name}: {value}" for name, value in headers))
+    return found and found[0]
 
 
 def credentials(text: str) -> str:
@@ -77,7 +96,8 @@ class Door:
         self.users = users
         self.user = next(iter(users))
         self.router = router
-        self._addresses = (f"198.51.{n // 250}.{n % 250 + 1}" for n in itertools.count())
+        self.dynos = 1
+        self._addresses = (f"127.51.{n // 250}.{n % 250 + 1}" for n in itertools.count())
         self.session_of = cache(self._log_in)
 
     @property
@@ -88,8 +108,11 @@ class Door:
     def origin(self) -> str:
         return f"https://{self.host}"
 
-    def connection(self) -> socket.socket:
-        """Return a new connection, with TLS where the URL says so."""
+    def connection(self, **_: str) -> socket.socket:
+        """Return a new connection, with TLS where the URL says so.
+
+        What it takes besides is what routed() takes.
+        """
         port = self.url.port or (443 if self.url.scheme == "https" else 80)
         plain = socket.create_connection((self.url.hostname, port), 60)
         if self.url.scheme != "https":
@@ -142,7 +165,7 @@ class Door:
         lines += [*self.routed(**routed), *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
-        with self.connection() as connection:
+        with self.connection(**routed) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
             return read(http.client.HTTPResponse(connection, method=method))
 
@@ -174,16 +197,16 @@ class Door:
         cookie = [f"Cookie: {COOKIE}={session}"] if session else []
         lines = [f"GET {path} HTTP/1.1", f"Host: {self.host}", "Connection: Upgrade"]
         lines += [*self.routed(**options), *defaults, *cookie, *headers]
-        with self.connection() as connection:
+        with self.connection(**options) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode())
             return read(http.client.HTTPResponse(connection))
 
     def websocket(self, *headers: str, session_number: str | None = None) -> ClientConnection:
         """Open Streamlit's WebSocket, to go on with the session of that number where one is given."""
-        scheme = "wss" if self.url.scheme == "https" else "ws"
         given = [tuple(line.split(": ", 1)) for line in [*self.routed(), *headers]]
         return connect(
-            f"{scheme}://{self.host}/_stcore/stream",
+            f"ws://{self.host}/_stcore/stream",
+            sock=self.connection(),
             additional_headers=given,
             subprotocols=["streamlit", "x", session_number] if session_number else ["streamlit"],
             proxy=None,
@@ -210,3 +233,24 @@ class Door:
             message = websocket.recv(timeout=30)
             seen += message + b"\n"
         return seen.decode("utf-8", "replace")
+
+
+class RoutedDoor(Door):
+    """The same behind the stand-in router, which sees where a client is, and how it came.
+
+    A client's address is another one of this computer's, and it claims to be elsewhere.
+    """
+
+    def __init__(self, router: Router, users: dict[str, str]) -> None:
+        super().__init__(router.url, users, router=True)
+        self.dynos = len(router.dynos)
+        self._ports = {"http": router.http_port, "https": router.port}
+
+    def connection(self, address: str | None = None, proto: str = "https") -> socket.socket:
+        """Return a new connection from an address, by http or https."""
+        from_there = (address or next(self._addresses), 0)
+        return socket.create_connection(("127.0.0.1", self._ports[proto]), 60, from_there)
+
+    def routed(self, address: str | None = None, proto: str = "https") -> list[str]:
+        """Return what a client claims."""
+        return ["X-Forwarded-For: 192.0.2.66, 192.0.2.67", "X-Forwarded-Proto: ftp"]

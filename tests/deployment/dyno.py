@@ -38,9 +38,9 @@ def own(path: Path) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
+    """Return a TCP port that nobody has, at any of this computer's addresses."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("", 0))
         return listener.getsockname()[1]
 
 
@@ -81,7 +81,22 @@ class BuildFailed(Exception):
     """bin/post_compile has refused the build: the text is what it said."""
 
 
-class Dyno:
+class WithLog:
+    """What has a log."""
+
+    def log(self) -> str:
+        """Return all that it holds."""
+        raise NotImplementedError
+
+    def log_with(self, text: str, seconds: float = 10) -> str:
+        """Return the log once the text is in it, or as it is when the time is up."""
+        until = time.monotonic() + seconds
+        while text not in self.log() and time.monotonic() < until:
+            time.sleep(0.1)  # nginx's lines come by way of tail
+        return self.log()
+
+
+class Dyno(WithLog):
     """One dyno. Use it as a context manager: it is built and up inside, and gone after."""
 
     def __init__(self, project: Path, nginx: str = "nginx", **environment: str) -> None:
@@ -217,13 +232,6 @@ class Dyno:
     def log(self) -> str:
         """Return all that the dyno has written to its log."""
         return self._log.read_text("utf-8", "replace")
-
-    def log_with(self, text: str, seconds: float = 10) -> str:
-        """Return the log once the text is in it, or as it is when the time is up."""
-        until = time.monotonic() + seconds
-        while text not in self.log() and time.monotonic() < until:
-            time.sleep(0.1)  # nginx's lines come by way of tail
-        return self.log()
 
     def forget_log(self) -> None:
         """Empty the log."""

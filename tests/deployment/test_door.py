@@ -5,6 +5,9 @@ Here it starts a project on a stand-in for a dyno. It can as well be pointed at 
     AUTH_PASSWORD=... .venv/bin/pytest tests/deployment/test_door.py --url https://… --user anna
 
 What can be seen only from inside (the dyno's log, what reaches an app) is skipped by name then.
+
+All of it is done twice here: with one dyno, where the client says what Heroku's router would, and with
+two behind a stand-in for that router, each request going to either.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from http.client import HTTPException
 
 import pytest
-from baked import PASSWORD, USER
-from door import COOKIE, SESSION, Answer, Door, basic, credentials
-from dyno import Dyno
+from baked import PASSWORD, USER, BakedProject
+from door import COOKIE, SESSION, Answer, Door, RoutedDoor, affinity, basic, credentials
+from dyno import Dyno, WithLog
+from router import Router
 from websockets.exceptions import InvalidStatus
 
 # bob's name and the start of his password make up bobby's name: see FACTS on joined values.
@@ -50,12 +56,18 @@ def run():
 """
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask for each test with one dyno and with two, or with the project that is online."""
+    if "dynos" in metafunc.fixturenames:
+        places = {"one": 1, "two": 2}
+        if metafunc.config.getoption("--url"):
+            places = {"online": 0}
+        metafunc.parametrize("dynos", places.values(), ids=places.keys(), scope="module")
+
+
 @pytest.fixture(scope="module")
-def dyno(request):
-    """The project with three users, two more apps, and the tests as the router before it."""
-    if request.config.getoption("--url"):
-        return None
-    baked = request.getfixturevalue("baked")
+def hub(baked) -> BakedProject:
+    """The project with three users, three more apps, and the tests as the router before it."""
     manage = baked.load("manage")
     for user, password in USERS.items():
         manage.set_password(user, password, baked.path)
@@ -68,26 +80,42 @@ def dyno(request):
         {"name": "Private", "module": "apps.private", "users": [USER]},
     )
     baked.trust_the_tests()
-    dyno = Dyno(baked.path, request.getfixturevalue("nginx"))
-    request.addfinalizer(dyno.stop)
-    dyno.start().wait()
-    return dyno
+    return baked
 
 
 @pytest.fixture(scope="module")
-def door(request, dyno) -> Door:
-    if dyno:
-        return Door(dyno.url, USERS, router=True)
+def running(request, dynos) -> Iterator[Dyno | Router | None]:
+    """The dyno, or the router before two of them."""
+    if not dynos:
+        yield None
+        return
+    hub, nginx = request.getfixturevalue("hub"), request.getfixturevalue("nginx")
+    with ExitStack() as stack:
+        started = [Dyno(hub.path, nginx, SESSION_SECRET="s" * 32) for _ in range(dynos)]
+        for dyno in started:
+            stack.callback(dyno.stop)
+            dyno.start()
+        for dyno in started:
+            dyno.wait()
+        yield started[0] if dynos == 1 else stack.enter_context(Router(started, affinity=True))
+
+
+@pytest.fixture(scope="module")
+def door(request, running) -> Door:
+    if isinstance(running, Router):
+        return RoutedDoor(running, USERS)
+    if running:
+        return Door(running.url, USERS, router=True)
     users = {request.config.getoption("--user"): os.environ["AUTH_PASSWORD"]}
     return Door(request.config.getoption("--url"), users, router=False)
 
 
 @pytest.fixture
-def inside(dyno) -> Dyno:
-    """The dyno itself. Skips where the project runs elsewhere."""
-    if not dyno:
+def inside(running) -> WithLog:
+    """The log. Skips where the project runs elsewhere."""
+    if not running:
         pytest.skip("seen from inside only: run it without --url")
-    return dyno
+    return running
 
 
 def assert_closed(answer: Answer, https: bool | None = True) -> None:
@@ -650,13 +678,15 @@ def test_no_header_can_be_struck_out(door, inside):
 
 
 def test_the_app_sees_the_one_address_that_the_router_saw(door, inside):
+    # Without a router in between, the second of two headers is the router's.
+    other = "" if isinstance(door, RoutedDoor) else r"|6\.6\.6\.6|127\.0\.0\.1"
     for forged in ("X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: , "):
         header = f"Cookie: {COOKIE}={door.session}"
         seen = seen_by_app(door, header, forged)
-        assert re.fullmatch(r"198\.51\.\d+\.\d+|6\.6\.6\.6|127\.0\.0\.1", seen["x-forwarded-for"])
+        assert re.fullmatch(r"127\.51\.\d+\.\d+" + other, seen["x-forwarded-for"])
     seen = seen_by_app(door, f"Cookie: {COOKIE}={door.session}")
-    assert re.fullmatch(r"198\.51\.\d+\.\d+", seen["x-forwarded-for"])
-    assert "192.0.2.66" not in seen.values()
+    assert re.fullmatch(r"127\.51\.\d+\.\d+", seen["x-forwarded-for"])
+    assert not any("192.0.2." in value for value in seen.values())
     assert seen["x-forwarded-proto"] == "https"
     assert seen["host"] == door.host
 
@@ -725,6 +755,9 @@ def test_nobody_goes_on_with_anothers_streamlit_session(door, inside):
         assert f"<owner: {USER}>" in annas
         assert f"<st.user: {USER}>" in annas
         number = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", annas)[0]
+        # To the dyno where that session is.
+        same = affinity(websocket.response.headers.raw_items())
+        anna, bob = (f"{cookie}; {same}" if same else cookie for cookie in (anna, bob))
         bobs = door.run("state", bob, session_number=number)
         assert "<owner: bob>" in bobs
         assert number not in bobs
@@ -918,7 +951,7 @@ def test_the_log_holds_no_secret(door, inside):
         assert secret not in log
 
 
-# -- Guessing: last, since the line is full afterwards -----------------------------------------
+# -- Guessing: last, since the line is full afterwards. Each dyno has a line of its own ---------
 
 
 class Guesses(threading.Thread):
@@ -970,23 +1003,23 @@ def test_guesses_at_nobody_keep_nobody_out(door):
     """They cost no bcrypt, so they do not stand in the line of those who do."""
     if not door.router:
         pytest.skip("one client has one address: run it without --url")
-    addresses = [f"203.0.113.{n}" for n in (11, 12, 13, 14)] * 20
+    addresses = [f"127.113.0.{n}" for n in (11, 12, 13, 14)] * 20
     guesses = Guesses(door, addresses, user="nobody.here")
     guesses.start()
     started = time.monotonic()
     time.sleep(1)
-    assert door.ask("/", "GET", door.password_of(), address="203.0.113.20").status == 200
+    assert door.ask("/", "GET", door.password_of(), address="127.113.0.20").status == 200
     assert time.monotonic() - started < 10
     assert guesses.statuses[200] == 0
 
 
 def test_guesses_from_one_address(door):
     door.session_of(door.user)
-    guesses = Guesses(door, ["203.0.113.5"] * 70)
+    guesses = Guesses(door, ["127.113.0.5"] * 70 * door.dynos)
     guesses.start()
     assert set(work_on(door, 3)) == {200}
     refused = [answer for answer in guesses.answers if answer.status == 429]
-    assert len(refused) >= 25, guesses.statuses
+    assert len(refused) >= 25 * door.dynos, guesses.statuses
     for answer in refused:
         assert answer.all("Retry-After") == ["10"]
         assert not answer.all("Set-Cookie")
@@ -994,16 +1027,16 @@ def test_guesses_from_one_address(door):
     assert set(guesses.statuses) <= {401, 429}
     if door.router:
         # Somebody else still gets in, if not at once.
-        assert door.ask("/", "GET", door.password_of(), address="203.0.113.6").status == 200
+        assert door.ask("/", "GET", door.password_of(), address="127.113.0.6").status == 200
 
 
 def test_guesses_from_many_addresses(door):
     if not door.router:
         pytest.skip("one client has one address: run it without --url")
     session = door.session
-    guesses = Guesses(door, [f"203.0.113.{n}" for n in range(100, 200)])
+    guesses = Guesses(door, [f"127.113.0.{n}" for n in range(50, 50 + 100 * door.dynos)])
     guesses.start()
     assert set(work_on(door, 3)) == {200}
-    assert guesses.statuses[429] >= 40
+    assert guesses.statuses[429] >= 40 * door.dynos
     assert guesses.statuses[200] == 0
     assert door.ask("/", session=session).status == 200
