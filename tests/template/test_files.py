@@ -17,6 +17,7 @@ ALWAYS = {
     ".python-version",
     ".slugignore",
     ".streamlit/config.toml",
+    "GROWING.md",
     "Procfile",
     "README.md",
     "app.json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from statistics import median
 
 import bcrypt
 import pexpect
@@ -91,14 +92,28 @@ def test_the_deploy_by_hand_is_what_the_project_says(bake):
     assert f"buildpacks:add {told['buildpacks'][1]['url']}" in commands
 
 
-def test_the_memory_it_speaks_of_was_measured(bake):
+def test_what_it_says_a_dyno_holds_was_measured(bake, monkeypatch):
     result = json.loads((ROOT / "benchmarks/memory.json").read_text("utf-8"))
-    text, first = result["figures"].values()
-    told = " ".join(bake().read("README.md").split())
+    text, first, _ = (figures["1"] for figures in result["figures"].values())
+    readme = bake().read("README.md")
+    told = " ".join(readme.split())
     assert f"take {text['MB']:.0f} MB with an app of text and widgets open" in told
     assert f"and {first['MB']:.0f} MB with the app that you start from" in told
     more = max(text["MB a session"], first["MB a session"])
     assert f"Each browser more takes {more:.1f} MB." in told
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import memory
+
+    assert "\n".join(memory.table(result)) in readme
+    # The dyno that was filled as far as the table says was full, and not too full.
+    assert 0.9 < result["full"]["MB in all"] / (512 * 1.048576) < 1.02
+    one, two = json.loads((ROOT / "benchmarks/growing.json").read_text("utf-8"))[
+        "reruns a second"
+    ].values()
+    assert (
+        f"it {median(one):.0f} times a second, for all browsers together, and {median(two):.0f} times"
+        in told
+    )
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]

@@ -38,6 +38,7 @@ MINE = [
     ".slugignore",
     ".python-version",
     ".streamlit/config.toml",
+    "GROWING.md",
     "README.md",
     "app.json",
     "config/icon.svg",
