@@ -180,8 +180,8 @@ class Replica:
         """Wait for its end, which comes by force where it does not answer, and say why it was."""
         answered = time.monotonic()
         while not self._says_something(PAUSE):
-            if self._process.poll() is not None:
-                break  # a process of its own still holds the pipe
+            if self._ending or self._process.poll() is not None:
+                break  # it no longer has to answer; or a process of its own still holds the pipe
             longest = LONGEST_SILENCE
             try:
                 self._ask()
