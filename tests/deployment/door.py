@@ -235,6 +235,11 @@ class Door:
         return seen.decode("utf-8", "replace")
 
 
+def session_number(shown: str) -> str:
+    """Return Streamlit's number of a session (Initialize.session_id, 6), from what a run sent."""
+    return re.search(r"2\$([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", shown)[1]
+
+
 class RoutedDoor(Door):
     """The same behind the stand-in router, which sees where a client is, and how it came.
 

@@ -24,7 +24,17 @@ from http.client import HTTPException
 
 import pytest
 from baked import PASSWORD, USER, BakedProject
-from door import COOKIE, SESSION, Answer, Door, RoutedDoor, affinity, basic, credentials
+from door import (
+    COOKIE,
+    SESSION,
+    Answer,
+    Door,
+    RoutedDoor,
+    affinity,
+    basic,
+    credentials,
+    session_number,
+)
 from dyno import Dyno, WithLog
 from router import Router
 from websockets.exceptions import InvalidStatus
@@ -754,7 +764,7 @@ def test_nobody_goes_on_with_anothers_streamlit_session(door, inside):
         annas = door.run_in(websocket, "state")
         assert f"<owner: {USER}>" in annas
         assert f"<st.user: {USER}>" in annas
-        number = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", annas)[0]
+        number = session_number(annas)
         # To the dyno where that session is.
         same = affinity(websocket.response.headers.raw_items())
         anna, bob = (f"{cookie}; {same}" if same else cookie for cookie in (anna, bob))
@@ -763,7 +773,7 @@ def test_nobody_goes_on_with_anothers_streamlit_session(door, inside):
         assert number not in bobs
         assert f"<owner: {USER}>" in door.run_in(websocket, "state")
     # Who it belongs to may come back to it.
-    assert f"<owner: {USER}>" in door.run("state", anna, session_number=number)
+    assert session_number(door.run("state", anna, session_number=number)) == number
 
 
 # -- Odd requests ------------------------------------------------------------------------------
