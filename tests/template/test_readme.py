@@ -116,6 +116,24 @@ def test_what_it_says_a_dyno_holds_was_measured(bake, monkeypatch):
     )
 
 
+def test_what_it_says_of_a_long_day_was_measured():
+    told = " ".join(README.split())
+    soak, growing = (
+        json.loads((ROOT / f"benchmarks/{name}.json").read_text("utf-8"))
+        for name in ("soak", "growing")
+    )
+    before, after = soak["before"], soak["after"]
+    assert soak["failures"] == 0
+    assert f"Twenty minutes of {soak['visits']:,} visits with {soak['runs']:,} runs" in told
+    assert f"and {soak['uploads']} uploads, half of them left without a word: none failed" in told
+    assert (before["files"], before["sockets"]) == (after["files"], after["sockets"])
+    numbers = (
+        f"{after['files']}, {after['sockets']}, and {after['MB']:.0f} MB after {before['MB']:.0f}"
+    )
+    assert numbers in told
+    assert f"an app that computes {growing['ratio']:.2f} times as often as one" in told
+
+
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 
 
