@@ -325,6 +325,22 @@ def test_a_full_disk_stops_neither_pages_nor_files(dyno, page):
         dyno.end()
 
 
+def test_a_menu_half_written(dyno, page):
+    """The page says so, and goes on with the next click when the file is whole."""
+    menu = dyno.home / "apps.json"
+    whole = menu.read_text("utf-8")
+    page.goto("/counts")
+    expect(page.get_by_text("run 1>")).to_be_visible()
+    menu.write_text(whole[: len(whole) // 2])
+    try:
+        page.get_by_role("button", name="Again").click()
+        expect(page.get_by_test_id("stMain")).to_contain_text("The menu needs mending")
+    finally:
+        menu.write_text(whole)
+    page.reload()
+    expect(page.get_by_text("run 1>")).to_be_visible()
+
+
 # -- Beginning and end -------------------------------------------------------------------------
 
 
@@ -344,6 +360,20 @@ def test_a_start_of_fifty_seconds(hub, nginx):
     finally:
         dyno.stop()
         hub.change("replica.py", "import time as t; t.sleep(49)\n", "")
+
+
+def test_users_who_cannot_be_read(dyno):
+    """The door stays shut, and the log says why."""
+    dyno.end()
+    users = dyno.home / ".htpasswd"
+    users.chmod(0)
+    try:
+        assert dyno.start().wait_for_end(10) == 1
+        assert "The door stays shut: Permission denied" in dyno.log()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(dyno.url)
+    finally:
+        users.chmod(0o644)
 
 
 def test_sigterm_to_all_gives_scripts_their_seconds(dyno, page):
