@@ -37,7 +37,7 @@ def run():
     if file:
         st.text(f"{file.name} is there")
         st.image(file.getvalue())
-        st.download_button("Take it back", file.getvalue(), file.name)
+        st.download_button(f"Take {file.name} back", file.getvalue(), file.name)
 """
 
 
@@ -153,7 +153,7 @@ def works_with_pictures(page: Page, number: int) -> None:
         "naturalWidth", number + 1
     )
     with page.expect_download() as download:
-        page.get_by_role("button", name="Take it back").click()
+        page.get_by_role("button", name=f"Take {number}.ppm back").click()
     assert download.value.path().read_bytes() == picture(number)
 
 
