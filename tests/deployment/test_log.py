@@ -397,6 +397,22 @@ def test_what_an_app_logs_says_which_app_and_whose(dyno, door):
     assert "printed as it is" in lines
 
 
+def fail(dyno: Dyno, chromium, button: str, reason: str) -> str:
+    """Press the button as bob, and return what the log has of it, and what comes after."""
+    context = chromium.new_context(
+        base_url=dyno.url, http_credentials={"username": "bob", "password": USERS["bob"]}
+    )
+    page = context.new_page()
+    page.goto("/fails")
+    before = len(dyno.log())
+    page.get_by_role("button", name=button, exact=True).click()
+    until = time.monotonic() + 30
+    while reason not in (log := dyno.log()[before:]) and time.monotonic() < until:
+        time.sleep(0.1)
+    context.close()
+    return log
+
+
 @pytest.mark.parametrize(
     ("button", "reason"),
     [
@@ -406,15 +422,7 @@ def test_what_an_app_logs_says_which_app_and_whose(dyno, door):
     ],
 )
 def test_a_failure_says_so_in_each_line(dyno, chromium, button, reason):
-    context = chromium.new_context(
-        base_url=dyno.url, http_credentials={"username": "bob", "password": USERS["bob"]}
-    )
-    page = context.new_page()
-    page.goto("/fails")
-    before = len(dyno.log())
-    page.get_by_role("button", name=button, exact=True).click()
-    log = dyno.log_with(reason)[before:]
-    context.close()
+    log = fail(dyno, chromium, button, reason)
     assert reason in log
     lines = log[: log.index(reason) + len(reason)].splitlines()
     told = [line for line in lines if " fwd=" not in line]
@@ -486,8 +494,9 @@ def seeing(project: BakedProject) -> list[str]:
     return re.search(r"```sh\n(.*?)```", part, re.DOTALL)[1].splitlines()
 
 
-def test_the_readmes_commands_answer(baked, dyno, tmp_path):
+def test_the_readmes_commands_answer(baked, dyno, chromium, tmp_path):
     """Typed against the dyno's own log, as Heroku shows it."""
+    fail(dyno, chromium, "Fail", "RuntimeError: no data today")
     log = dyno.log().splitlines()
     shown = [f"2026-01-01T00:00:00.000000+00:00 app[web.1]: {line}" for line in log]
     crashed = "2026-01-01T00:00:00.000000+00:00 heroku[web.1]: State changed from up to crashed"

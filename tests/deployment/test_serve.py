@@ -167,7 +167,11 @@ def test_it_says_each_step_and_ctrl_c_ends_all(laptop):
     assert sent.status_code == 200
     assert sent.headers["Content-Encoding"] == "gzip"
     assert "Content-Length" in sent.headers  # from the disk: compressed before
-    assert f'GET path="{script}" status=200' in laptop.project.read("logs/nginx/access.log")
+    line = f'GET path="{script}" status=200'
+    until = time.monotonic() + 10
+    while line not in laptop.project.read("logs/nginx/access.log"):
+        assert time.monotonic() < until  # nginx writes it once the answer is out
+        time.sleep(0.1)
 
     modes = {
         name: (laptop.project.path / name).stat().st_mode & 0o777
