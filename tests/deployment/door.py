@@ -60,12 +60,18 @@ class Unclosed(io.BytesIO):
         pass
 
 
-def read(response: http.client.HTTPResponse) -> Answer:
-    """Read one response to its end."""
+def read(response: http.client.HTTPResponse, may_be_cut: bool = False) -> Answer:
+    """Read one response to its end, or as far as it came if it `may_be_cut`."""
     response.begin()
     headers = [(name.lower(), value) for name, value in response.getheaders()]
     own = tuple(header for header in headers if not ROUTERS.match(": ".join(header)))
-    return Answer(response.status, own, response.read(), affinity(headers))
+    try:
+        body = response.read()
+    except http.client.IncompleteRead as cut:
+        if not may_be_cut:
+            raise
+        body = cut.partial
+    return Answer(response.status, own, body, affinity(headers))
 
 
 def affinity(headers: Iterable[tuple[str, str]]) -> str | None:
@@ -126,7 +132,9 @@ class Door:
         address = address or next(self._addresses)
         return [f"X-Forwarded-For: 192.0.2.66, {address}", f"X-Forwarded-Proto: {proto}"]
 
-    def raw(self, data: bytes | list[str], silence: float = 5) -> list[Answer]:
+    def raw(
+        self, data: bytes | list[str], silence: float = 5, may_be_cut: bool = False
+    ) -> list[Answer]:
         """Send these very bytes, or lines, and return what is answered until the end."""
         if isinstance(data, list):
             data = "\r\n".join([*data, "", ""]).encode()
@@ -143,7 +151,7 @@ class Door:
         while stream.tell() < len(received):
             method = "HEAD" if data.startswith(b"HEAD") else "GET"
             try:
-                answers.append(read(http.client.HTTPResponse(stream, method=method)))
+                answers.append(read(http.client.HTTPResponse(stream, method=method), may_be_cut))
             except http.client.BadStatusLine:  # HTTP/0.9: a body and nothing else
                 answers.append(Answer(0, (), received))
                 break

@@ -869,7 +869,8 @@ def test_nothing_is_smuggled(door, lines, inside_or_outside):
     """Whatever the ends of the first request may be, the second one is not answered with a page."""
     session = [f"Cookie: {COOKIE}={door.session}"] if inside_or_outside == "inside" else []
     head = ["POST /_stcore/health HTTP/1.1", f"Host: {door.host}", *door.routed(), *session]
-    answers = door.raw("\r\n".join([*head, *lines]).encode(), silence=1)
+    # nginx may find a chunk bad, and hang up, while it passes on what Streamlit says to the head.
+    answers = door.raw("\r\n".join([*head, *lines]).encode(), silence=1, may_be_cut=True)
     assert not [answer for answer in answers if answer.status == 200]
     if not session:
         assert {answer.status for answer in answers} <= {400, 401}
