@@ -337,12 +337,12 @@ IDS = {
 @pytest.mark.parametrize(("given", "taken"), IDS.values(), ids=IDS)
 def test_one_request_id_is_in_the_log_and_at_the_app(door, line_of, given, taken):
     header = [f"X-Request-ID: {given}"] if given else []
+    cookie = f"Cookie: __Host-session={door.session_of('bob')}"
     seen = []
 
     def send(address: str) -> None:
         door.routed, routed = lambda: routed(address), door.routed
         try:
-            cookie = f"Cookie: __Host-session={door.session_of('bob')}"
             seen.append(door.run("writes", cookie, *header))
         finally:
             del door.routed

@@ -198,6 +198,7 @@ def test_a_number_that_is_none(project, nginx, given):
         dyno.stop()
 
 
+# The download does not run the app again: a run that begins may lose the next upload (test_dynos).
 FILES = """
 import os
 import streamlit as st
@@ -207,7 +208,9 @@ def run():
     st.text(f"Hello {st.text_input('Name')}.")
     file = st.file_uploader("A file")
     if file:
-        st.download_button(f"Give {file.name} back", file.getvalue(), file.name)
+        st.download_button(
+            f"Give {file.name} back", file.getvalue(), file.name, on_click="ignore"
+        )
 """
 
 
