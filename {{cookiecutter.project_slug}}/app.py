@@ -1,5 +1,5 @@
-"""What Streamlit runs again on each click: the menu and the app that is open, in launcher.py."""
+"""The hub: `streamlit run app.py`. Your apps are in apps/, and the menu is apps.json."""
 
-from launcher import main
+from apphub.web.launcher import main
 
 main()

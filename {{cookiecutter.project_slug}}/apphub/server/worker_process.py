@@ -1,0 +1,163 @@
+"""A worker's process as the supervisor sees it: started, monitored, and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from queue import SimpleQueue
+from threading import Lock
+
+from apphub.paths import ROOT, worker_socket
+
+# Seconds.
+STARTUP_TIMEOUT = 60  # as on Heroku
+HEALTH_TIMEOUT = 60  # by then Heroku's router has closed all its WebSockets
+PROBE_INTERVAL = 1
+
+LOG_PREFIX = "at=error server: "  # as the lines of logfmt.py begin
+
+
+class WorkerProcess:
+    """One worker, and the next process in its place when it has exited.
+
+    Attributes:
+        name: what the log calls it.
+        ready: gets Streamlit's largest upload in MB each time that a process is ready.
+    """
+
+    def __init__(self, number: int, count: int, exits: SimpleQueue[int | str]) -> None:
+        """Prepare worker `number` of `count`.
+
+        Args:
+            number: from 1 on.
+            count: how many workers there are. One that is the only one is not started again.
+            exits: gets why the server has to exit: a status, or the text that goes with status 1.
+        """
+        self.name = "Streamlit" if count == 1 else f"Streamlit {number} of {count}"
+        self.ready: SimpleQueue[int] = SimpleQueue()
+        self._socket = worker_socket(number)
+        self._is_only_one = count == 1
+        self._exits = exits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1  # the process says there that it is ready; it closes when the process exits
+        self._is_stopping = False
+        self._lock = Lock()
+
+    def run(self) -> None:
+        """Keep it running until terminate(), or until its second failed start in a row."""
+        failures = 0
+        while process := self._start():
+            max_upload_mb = self._read_ready()
+            if max_upload_mb is not None:
+                failures = 0
+                self.ready.put(max_upload_mb)
+                reason: int | str = self._monitor(process)
+            else:
+                failures += 1
+                reason = self._startup_error(process)
+            os.close(self._pipe)
+            if self._is_stopping:
+                return
+            if self._is_only_one or failures == 2:
+                self._exits.put(reason)
+                return
+            if isinstance(reason, int):
+                reason = self._describe_failed_start(reason)
+            print(f"{LOG_PREFIX}{reason} Restarting {self.name}.", file=sys.stderr, flush=True)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, and start no other process."""
+        with self._lock:
+            self._is_stopping = True
+        if self._process:
+            self._process.terminate()
+
+    def join(self, deadline: float) -> None:
+        """Wait for its exit, and kill it when time.monotonic() reaches the deadline."""
+        if self._process:
+            try:
+                self._process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._is_stopping:
+                return None
+            self._pipe, other_end = os.pipe()
+            command = [sys.executable, "-m", "apphub.server.worker"]
+            self._process = subprocess.Popen(
+                [*command, str(self._socket), str(other_end)], cwd=ROOT, pass_fds=[other_end]
+            )
+            os.close(other_end)
+            return self._process
+
+    def _read_ready(self) -> int | None:
+        """Wait until it is ready. None where it has exited before, or is not ready in time."""
+        if self._wait_readable(STARTUP_TIMEOUT) and (line := os.read(self._pipe, 1024)):
+            max_upload_mb: int = json.loads(line)["max_upload_mb"]
+            return max_upload_mb
+        return None
+
+    def _wait_readable(self, seconds: float) -> bool:
+        """Wait for a line of the process, or its exit; False when the time is up."""
+        return bool(select.select([self._pipe], [], [], seconds)[0])
+
+    def _startup_error(self, process: subprocess.Popen[bytes]) -> int | str:
+        try:
+            status = process.wait(PROBE_INTERVAL)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return f"{self.name} is not ready after {STARTUP_TIMEOUT} s."
+        if status > 0:
+            return status  # Python has said why
+        return self._describe_failed_start(status)
+
+    def _describe_failed_start(self, status: int) -> str:
+        return f"{self.name} exited while it started: {describe_exit(status)}."
+
+    def _monitor(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait for its exit, kill it where it does not answer, and return the reason."""
+        last_answer = time.monotonic()
+        while not self._wait_readable(PROBE_INTERVAL):
+            if self._is_stopping or process.poll() is not None:
+                break  # it no longer has to answer; or a process of its own still holds the pipe
+            timeout = HEALTH_TIMEOUT
+            with contextlib.suppress(OSError):
+                try:
+                    self._probe()
+                    last_answer = time.monotonic()
+                except (FileNotFoundError, ConnectionRefusedError):
+                    timeout = 2 * PROBE_INTERVAL  # nobody can reach it
+            if time.monotonic() - last_answer > timeout:
+                process.kill()
+                process.wait()
+                return f"{self.name} has not answered for {timeout} s."
+        return f"{self.name} exited: {describe_exit(process.wait())}."
+
+    def _probe(self) -> None:
+        """Send a health check. Any answer will do.
+
+        Raises:
+            OSError: there is no answer.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PROBE_INTERVAL)
+            client.connect(str(self._socket))
+            client.sendall(b"GET /_stcore/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if not client.recv(1):
+                raise ConnectionResetError
+
+
+def describe_exit(status: int) -> str:
+    """Return how a process has exited, by what Popen.wait() returns."""
+    if status >= 0:
+        return f"status {status}"
+    return f"signal {-status} ({signal.strsignal(-status)})"

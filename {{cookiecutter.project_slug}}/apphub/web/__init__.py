@@ -1,0 +1,1 @@
+"""The web pages: the launcher with its menu, the home page, and pages for problems."""
