@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 USER = "anna.b"
@@ -66,9 +61,9 @@ class BakedProject:
         self.change(file, line, f"{name} = {value}")
 
     def trust_the_tests(self) -> None:
-        """Let nginx take the tests for Heroku's router."""
+        """Have nginx trust the tests as it trusts Heroku's router."""
         trusted = "set_real_ip_from {};".format
-        self.change("config/nginx.conf.erb", trusted("10.0.0.0/8"), trusted("127.0.0.0/8"))
+        self.change("apphub/nginx/http.conf", trusted("10.0.0.0/8"), trusted("127.0.0.0/8"))
 
     @property
     def menu(self) -> list[dict]:
@@ -85,14 +80,6 @@ class BakedProject:
             for path in self.path.rglob("*")
             if path.is_file() and path.parent.name != "__pycache__"
         }
-
-    def load(self, name: str) -> ModuleType:
-        """Import a module of the project that does without Streamlit."""
-        for module in sorted(path.stem for path in self.path.glob("*.py")):
-            sys.modules.pop(module, None)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.syspath_prepend(self.path)
-            return importlib.import_module(name)
 
 
 def tree(path: Path) -> dict[str, bytes]:

@@ -1,25 +1,37 @@
-"""What the tests share: baking a project, and being strict about skipped tests."""
+"""Fixtures that all tests share, and strictness about skipped tests."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import pytest
-from baked import PASSWORD, BakedProject
+from baked import PASSWORD, USER, BakedProject
+from fake_dyno import FakeDyno, missing_parts
 
-# Tests that were skipped for want of something, as "file: reason".
+# cookiecutter would copy __pycache__ from the template's folder into projects.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+HERE = Path(__file__).resolve().parent
+# Skipped tests, as "test: reason".
 skipped: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nginx", default="nginx", help="the nginx binary (default: %(default)s)")
-    parser.addoption("--url", help="test_door.py: a project that is online, and not one made here")
-    parser.addoption("--user", help="test_door.py: who may log in there, by AUTH_PASSWORD")
+    parser.addoption("--url", help="test_access.py, test_rate_limits.py: a project online")
+    parser.addoption("--user", help="the user who logs in there, with AUTH_PASSWORD")
     parser.addoption(
         "--screenshots", action="store_true", help="write the README's pictures to docs/"
     )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test with its folder: unit, template, dyno, browser or slow."""
+    item.add_marker(getattr(pytest.mark, item.path.relative_to(HERE).parts[0]))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -102,13 +114,52 @@ def bake_once(cookies_session):
 
 
 @pytest.fixture(scope="session")
-def code(bake_once) -> BakedProject:
-    """A project for the tests of its functions: whoever has it leaves its files as they are."""
-    return bake_once()
+def nginx(request) -> str:
+    """The nginx binary. Skips the test where it or erb is missing."""
+    binary = request.config.getoption("--nginx")
+    if missing := missing_parts(binary):
+        pytest.skip(f"{', '.join(missing)} missing: apt-get install nginx-light ruby bash")
+    return binary
 
 
-@pytest.fixture(scope="session")
-def project_code(code) -> tuple[ModuleType, ModuleType]:
-    """menu.py and manage.py, imported once."""
-    manage = code.load("manage")
-    return sys.modules["menu"], manage
+@pytest.fixture
+def project(bake) -> BakedProject:
+    """A fresh project with two apps and the user USER."""
+    return bake(app_name="Data Apps", auth_user=USER, apps="Sales Report, Churn Explorer")
+
+
+@pytest.fixture(scope="module")
+def baked_project(bake_once) -> BakedProject:
+    """The same for a whole module of tests."""
+    answers = {"app_name": "Data Apps", "project_slug": "data-apps", "auth_user": USER}
+    return bake_once(**answers, apps="Sales Report, Churn Explorer")
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def dyno(baked_project, nginx):
+    """The module's project, running."""
+    with FakeDyno(baked_project.path, nginx) as dyno:
+        yield dyno
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's Chromium, driven by Playwright. Skips the test where it is missing.
+
+    For one module: while it runs, Playwright's event loop does, and other tests have their own.
+    """
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    if not binary:
+        pytest.skip("chromium missing: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        yield browser
+        browser.close()

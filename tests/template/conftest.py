@@ -1,49 +1,36 @@
-"""What the tests share that run the template as its users do, in processes of their own."""
+"""What the tests of the template share: hooks as modules, and the template run as its users do."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import json
 import sys
-from pathlib import Path
+from types import ModuleType
 
 import pytest
-from baked import PASSWORD, ROOT, commit, git
+from baked import ANSWERS, ROOT
+from command_line import run, template
+from cookiecutter.environment import StrictEnvironment
+
+__all__ = ["load_hook", "run", "template"]
+
+VARIABLES = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a Python module in tmp_path, with a home of its own and no terminal."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AUTH_PASSWORD", PASSWORD)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.delenv("COOKIECUTTER_CONFIG", raising=False)
-    # A repository in a temp folder is no danger here; newer gits ask.
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "*")
+def load_hook(tmp_path, monkeypatch):
+    """Return a hook as a module, rendered as cookiecutter does it. The working folder is empty."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delenv("AUTH_PASSWORD", raising=False)
 
-    def run(*command: object, cwd: Path = tmp_path) -> subprocess.CompletedProcess:
-        ended = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", *command],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended
+    def load_hook(name: str, **answers: object) -> ModuleType:
+        private = {key: value for key, value in VARIABLES.items() if key[0] == "_"}
+        variables = {**private, "_repo_dir": str(ROOT), **ANSWERS, **answers}
+        source = (ROOT / "hooks" / f"{name}.py").read_text("utf-8")
+        text = StrictEnvironment(context={}).from_string(source).render(cookiecutter=variables)
+        module = ModuleType(name)
+        exec(compile(text, f"hooks/{name}.py", "exec"), module.__dict__)  # noqa: S102
+        return module
 
-    return run
-
-
-@pytest.fixture
-def template(tmp_path):
-    """The template as a git repository of its own, with a commit of what is here now."""
-    repository = tmp_path / "template"
-    for name in git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if (ROOT / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, repository / name)
-    commit(repository, "init")
-    return repository
+    return load_hook
