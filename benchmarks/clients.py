@@ -1,7 +1,7 @@
-"""What asks: HTTP and WebSocket clients that speak as a browser does, one figure a call.
+"""HTTP and WebSocket clients that act like a browser. Each function measures one figure.
 
-compare.py runs this file in a process of its own, with a Python that has Streamlit (for its
-protobuf) and nothing else: `python clients.py FUNCTION JSON`. The answer is JSON on stdout.
+compare.py runs this file in its own process, with a Python that has only Streamlit (for its
+protobuf): `python clients.py FUNCTION JSON`. The result is JSON on stdout.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from random import Random
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Headers = dict[str, str]
 
@@ -40,8 +43,8 @@ def request_for(url: str, headers: Headers) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def size_of_answer(connection: socket.socket, request: bytes) -> int:
-    """Ask once, and return how many bytes come back. The answer has to be 200 and say its length."""
+def response_size(connection: socket.socket, request: bytes) -> int:
+    """Send one request, and return the response's size. It has to be 200 with a Content-Length."""
     connection.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received:
@@ -57,10 +60,10 @@ def size_of_answer(connection: socket.socket, request: bytes) -> int:
 
 
 def kept_alive(url: str, headers: Headers, requests: int) -> dict:
-    """Ask again and again on one connection; return the seconds that each answer took."""
+    """Send requests on one connection; return the seconds that each response took."""
     request = request_for(url, headers)
     connection = connection_to(url)
-    size = size_of_answer(connection, request)
+    size = response_size(connection, request)
     times = []
     for _ in range(requests):
         begun = time.perf_counter()
@@ -76,10 +79,10 @@ def kept_alive(url: str, headers: Headers, requests: int) -> dict:
 
 
 def throughput(url: str, headers: Headers, connections: int, seconds: float) -> dict:
-    """Ask on many connections at once, each as soon as it has its answer; return answers/s."""
+    """Send requests on many connections at once; return responses/s."""
     request = request_for(url, headers)
     first = connection_to(url)
-    size = size_of_answer(first, request)
+    size = response_size(first, request)
     first.close()
     selector = selectors.DefaultSelector()
     received: dict[socket.socket, int] = {}
@@ -92,9 +95,9 @@ def throughput(url: str, headers: Headers, connections: int, seconds: float) -> 
 
     for _ in range(connections):
         begin()
-    answers = 0
+    responses = 0
     begun = time.perf_counter()
-    while (taken := time.perf_counter() - begun) < seconds:
+    while (elapsed := time.perf_counter() - begun) < seconds:
         for key, _ in selector.select(1):
             connection = key.fileobj
             chunk = connection.recv(1 << 18)
@@ -104,10 +107,10 @@ def throughput(url: str, headers: Headers, connections: int, seconds: float) -> 
                 del received[connection]
                 begin()
             elif received[connection] >= size:
-                answers += 1
+                responses += 1
                 received[connection] = 0
                 connection.sendall(request)
-    return {"answers per second": answers / taken}
+    return {"responses per second": responses / elapsed}
 
 
 def upload(url: str, headers: Headers, page: str, megabytes: int) -> dict:
@@ -120,17 +123,18 @@ async def _upload(url: str, headers: Headers, page: str, megabytes: int) -> dict
     session = await Session.open(url, headers)
     await session.run(page=page)
     widget = next(e.file_uploader for e in session.elements if e.HasField("file_uploader"))
-    ask = BackMsg()
-    ask.file_urls_request.request_id = "1"
-    ask.file_urls_request.file_names.append("large.bin")
-    ask.file_urls_request.session_id = session.number
-    await session.websocket.send(ask.SerializeToString())
-    answer = await session.receive("file_urls_response")
-    place = answer.file_urls_response.file_urls[0]
+    message = BackMsg()
+    message.file_urls_request.request_id = "1"
+    message.file_urls_request.file_names.append("large.bin")
+    message.file_urls_request.session_id = session.session_id
+    await session.websocket.send(message.SerializeToString())
+    response = await session.receive("file_urls_response")
+    place = response.file_urls_response.file_urls[0]
 
     boundary = "-----------------------------1234567890"
     before = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="large.bin"; filename="large.bin"\r\n'
+        f"--{boundary}\r\n"
+        'Content-Disposition: form-data; name="large.bin"; filename="large.bin"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     ).encode()
     after = f"\r\n--{boundary}--\r\n".encode()
@@ -138,7 +142,7 @@ async def _upload(url: str, headers: Headers, page: str, megabytes: int) -> dict
     length = len(before) + megabytes * len(chunk) + len(after)
     sent = {"Host": address.netloc, **headers, "Content-Length": str(length)}
     sent["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-    # As a browser does: a token that stands in a cookie and in a header.
+    # As a browser does: the same token in a cookie and in a header.
     sent["Cookie"] = "; ".join(filter(None, [sent.get("Cookie"), session.xsrf]))
     sent["X-Xsrftoken"] = session.xsrf.partition("=")[2]
     begun = time.perf_counter()
@@ -153,7 +157,7 @@ async def _upload(url: str, headers: Headers, page: str, megabytes: int) -> dict
     status = (await reader.readline()).decode()
     if " 204 " not in status:
         raise RuntimeError(status + (await reader.read(2000)).decode())
-    taken = time.perf_counter() - begun
+    elapsed = time.perf_counter() - begun
     writer.close()
 
     state = BackMsg()
@@ -163,9 +167,9 @@ async def _upload(url: str, headers: Headers, page: str, megabytes: int) -> dict
     info.file_urls.CopyFrom(place)
     await session.run(state, page)
     if f"{megabytes * len(chunk)} bytes" not in session.text:
-        raise RuntimeError(f"the file has not arrived: {session.text!r}")
+        raise RuntimeError(f"the app did not get the file: {session.text!r}")
     await session.websocket.close()
-    return {"seconds": taken}
+    return {"seconds": elapsed}
 
 
 # -- WebSocket ------------------------------------------------------------------------------------
@@ -177,8 +181,8 @@ class Session:
     def __init__(self, websocket: ClientConnection, xsrf: str) -> None:
         self.websocket = websocket
         self.xsrf = xsrf
-        self.number = ""
-        self.elements: list = []  # what the last run has drawn: Element messages
+        self.session_id = ""
+        self.elements: list = []  # of the last run: Element messages
 
     @classmethod
     async def open(cls, url: str, headers: Headers, cookies: str = "") -> Session:
@@ -199,40 +203,40 @@ class Session:
         return cls(websocket, xsrf)
 
     async def receive(self, kind: str) -> ForwardMsg:
-        """Return the next message of that kind; the elements of those before it are kept."""
+        """Return the next message of this kind; keep the elements of all messages before it."""
         while True:
             message = ForwardMsg.FromString(await asyncio.wait_for(self.websocket.recv(), 60))
             if message.HasField("delta") and message.delta.HasField("new_element"):
                 self.elements.append(message.delta.new_element)
             if message.HasField("new_session"):
-                self.number = message.new_session.initialize.session_id
+                self.session_id = message.new_session.initialize.session_id
             if message.WhichOneof("type") == kind:
                 return message
 
-    async def run(self, ask: BackMsg | None = None, page: str = "") -> float:
-        """Run the script as a click does; return the seconds until it has run to its end."""
-        ask = ask or BackMsg()
-        ask.rerun_script.page_name = page
+    async def run(self, request: BackMsg | None = None, page: str = "") -> float:
+        """Run the script as a click does; return the seconds until it has finished."""
+        request = request or BackMsg()
+        request.rerun_script.page_name = page
         self.elements = []
         begun = time.perf_counter()
-        await self.websocket.send(ask.SerializeToString())
+        await self.websocket.send(request.SerializeToString())
         while True:
             message = await self.receive("script_finished")
             if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                 break
-        taken = time.perf_counter() - begun
+        elapsed = time.perf_counter() - begun
         if failed := [e.exception for e in self.elements if e.HasField("exception")]:
             raise RuntimeError(failed[0].message)
-        return taken
+        return elapsed
 
     @property
     def text(self) -> str:
-        """Return what the last run has drawn as text."""
+        """Return the Markdown of the last run."""
         return "\n".join(e.markdown.body for e in self.elements if e.HasField("markdown"))
 
 
 def xsrf_cookie(url: str, headers: Headers) -> str:
-    """Return the cookie that Streamlit gives a browser with its health."""
+    """Return the XSRF cookie that Streamlit sets with its health check."""
     connection = connection_to(url)
     base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     connection.sendall(request_for(f"{base}/_stcore/health", {**headers, "Connection": "close"}))
@@ -246,7 +250,7 @@ def xsrf_cookie(url: str, headers: Headers) -> str:
 
 
 def rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
-    """Open a page and move its slider again and again; return the seconds of each run."""
+    """Open a page and move its slider; return the seconds of each rerun."""
     return asyncio.run(_rerun(url, headers, page, runs))
 
 
@@ -256,27 +260,27 @@ async def _rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
     slider = next(e.slider for e in session.elements if e.HasField("slider"))
     times = []
     for number in range(runs + 3):
-        ask = BackMsg()
-        value = ask.rerun_script.widget_states.widgets.add(id=slider.id)
+        request = BackMsg()
+        value = request.rerun_script.widget_states.widgets.add(id=slider.id)
         level = 4 + number % 6
         value.double_array_value.data.append(level)
-        times.append(await session.run(ask, page))
+        times.append(await session.run(request, page))
         if not re.search(rf"^The (slider at|last) {level}\b", session.text, re.MULTILINE):
-            raise RuntimeError(f"the app has not answered: {session.text!r}")
+            raise RuntimeError(f"the app shows another value: {session.text!r}")
     return {"seconds": times[3:]}
 
 
-def first_page(url: str, headers: Headers, page: str, visits: int) -> dict:
+def open_page(url: str, headers: Headers, page: str, visits: int) -> dict:
     """Open a page in new browsers, one after the other; return the seconds of each."""
-    return asyncio.run(_first_page(url, headers, page, visits))
+    return asyncio.run(_open_page(url, headers, page, visits))
 
 
-async def _first_page(url: str, headers: Headers, page: str, visits: int) -> dict:
+async def _open_page(url: str, headers: Headers, page: str, visits: int) -> dict:
     times = []
     for _ in range(visits):
         begun = time.perf_counter()
         connection = connection_to(url)
-        size_of_answer(connection, request_for(url, headers))
+        response_size(connection, request_for(url, headers))
         connection.close()
         session = await Session.open(url, headers)
         await session.run(page=page)
@@ -295,9 +299,9 @@ async def _reconnect(url: str, headers: Headers, page: str, sessions: int) -> di
 
     async def one() -> float:
         begun = time.perf_counter()
-        # A page that is open asks for these two, and connects when it has them.
+        # An open page requests these two, then connects.
         for path in ("/_stcore/health", "/_stcore/host-config"):
-            await ask_once(base + path, headers)
+            await get_once(base + path, headers)
         session = await Session.open(url, headers, "_streamlit_xsrf=x")
         await session.run(page=page)
         kept.append(session)
@@ -310,19 +314,19 @@ async def _reconnect(url: str, headers: Headers, page: str, sessions: int) -> di
     return {"seconds": times, "refused": refused}
 
 
-async def ask_once(url: str, headers: Headers) -> None:
-    """Ask on a connection of its own. The answer has to be 200."""
+async def get_once(url: str, headers: Headers) -> None:
+    """Send one request on a new connection. The response has to be 200."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(request_for(url, {**headers, "Connection": "close"}))
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
-    if b" 200 " not in answer[:20]:
-        raise RuntimeError(answer[:200].decode("latin-1"))
+    if b" 200 " not in response[:20]:
+        raise RuntimeError(response[:200].decode("latin-1"))
 
 
 def browsers(headers: Headers, processes: int, count: int) -> Iterator[Headers]:
-    """Yield what each browser sends. They are in the processes of Streamlit in turn."""
+    """Yield the headers of each browser. The browsers use each worker in turn."""
     for number in range(count):
         process = f"__Host-process={number % processes + 1}" if processes > 1 else ""
         cookies = "; ".join(filter(None, [headers.get("Cookie"), process]))
@@ -332,7 +336,7 @@ def browsers(headers: Headers, processes: int, count: int) -> Iterator[Headers]:
 def idle(
     url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int = 1
 ) -> dict:
-    """Hold many pages open; say when they are, wait, and return how many are lost at the end."""
+    """Keep many pages open; print "open", wait, and return how many are lost at the end."""
     return asyncio.run(_idle(url, headers, page, sessions, seconds, processes))
 
 
@@ -350,7 +354,7 @@ async def _idle(
     for session in opened:
         try:
             await session.run(page=page)
-        except Exception:
+        except Exception:  # noqa: BLE001, however it was lost
             lost += 1
     return {"lost": lost}
 
@@ -358,7 +362,7 @@ async def _idle(
 def busy(
     url: str, headers: Headers, page: str, sessions: int, seconds: float, processes: int = 1
 ) -> dict:
-    """Have many pages run again as soon as they have run; return reruns/s."""
+    """Rerun many pages without pause; return reruns/s."""
     return asyncio.run(_busy(url, headers, page, sessions, seconds, processes))
 
 
@@ -383,19 +387,19 @@ async def _busy(
 
 
 def visitors(
-    url: str, headers: Headers, pages: list[str], processes: int, at_once: int, seconds: float
+    url: str, headers: Headers, pages: list[str], processes: int, concurrent: int, seconds: float
 ) -> dict:
-    """Have people come, click, upload a file, and leave; return how many there were, and failures.
+    """Open pages, click, upload files and leave; return the number of visits and of failures.
 
-    So many are there at once. Half of them leave without a word, as a laptop that is shut does.
+    Half of the visits end with an abrupt disconnect, like a laptop that is closed.
     """
-    return asyncio.run(_visitors(url, headers, pages, processes, at_once, seconds))
+    return asyncio.run(_visitors(url, headers, pages, processes, concurrent, seconds))
 
 
 async def _visitors(
-    url: str, headers: Headers, pages: list[str], processes: int, at_once: int, seconds: float
+    url: str, headers: Headers, pages: list[str], processes: int, concurrent: int, seconds: float
 ) -> dict:
-    random = Random(1)
+    random = Random(1)  # noqa: S311
     counted = {"visits": 0, "runs": 0, "uploads": 0, "failures": 0}
     end = time.monotonic() + seconds
 
@@ -414,16 +418,16 @@ async def _visitors(
             await _upload(url, given, "uploads", random.randint(1, 5))
             counted["uploads"] += 1
 
-    async def one_after_the_other() -> None:
+    async def visit_repeatedly() -> None:
         while time.monotonic() < end:
             try:
                 await visit()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001, whatever made the visit fail
                 print(repr(error), file=sys.stderr)
                 counted["failures"] += 1
             counted["visits"] += 1
 
-    await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+    await asyncio.gather(*(visit_repeatedly() for _ in range(concurrent)))
     return counted
 
 

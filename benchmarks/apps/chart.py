@@ -1,4 +1,4 @@
-"""The page of text and ten widgets, and a chart below."""
+"""Text, ten widgets and a chart."""
 
 import pandas as pd
 import streamlit as st

@@ -1,4 +1,4 @@
-"""An app that computes: it adds up a million numbers at each click."""
+"""An app that computes: it adds up a million numbers on each click."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""A data-heavy app: a million rows for all, and a tenth of them for each browser."""
+"""A data-heavy app: a million rows for all sessions, and a tenth of them in each session."""
 
 import numpy as np
 import pandas as pd

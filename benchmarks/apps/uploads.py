@@ -1,4 +1,4 @@
-"""A file uploader that says how much has arrived."""
+"""A file uploader that shows the size of the file."""
 
 import streamlit as st
 

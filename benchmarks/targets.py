@@ -1,8 +1,8 @@
-"""The sides that are compared, each serving the same project.
+"""The targets that are compared: each serves the same project in another way.
 
-`bare` is `streamlit run app.py` in an environment made by `pip install streamlit` alone: no proxy,
-no password. `conventional` is the usual nginx configuration in front of that (conventional.conf),
-started after `sleep 10`. `ours` is the Procfile on the stand-in for a dyno that the tests use.
+`bare` is `streamlit run app.py` in an environment made by `pip install streamlit` only: no proxy,
+no password. `conventional` is the usual nginx configuration in front of it (conventional.conf),
+started after `sleep 10`. `ours` is the Procfile on the fake dyno of the tests.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import requests
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/deployment")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/dyno")]
 
 from baked import AUTH, PASSWORD, USER, BakedProject  # noqa: E402
-from door import basic, credentials  # noqa: E402, F401
-from dyno import Dyno, free_port, python_environment  # noqa: E402
+from fake_dyno import FakeDyno, free_port, python_environment  # noqa: E402
+from http_client import basic, credentials  # noqa: E402, F401
 
 SECRET = "a session secret of more than 32 characters"
 PASSWORD_HEADER = {"Authorization": credentials(":".join(AUTH))}
@@ -47,7 +51,7 @@ def cookiecutter(template: Path, folder: Path | str, *answers: str) -> None:
 
 
 def bake(folder: Path | str, slug: str = "data-apps", apps: Path | None = HERE / "apps") -> Path:
-    """Make a project in the folder, with the apps of a folder added to its menu; return its path."""
+    """Bake a project into the folder, add the apps of a folder to its menu, and return its path."""
     cookiecutter(ROOT, folder, f"project_slug={slug}", f"auth_user={USER}")
     project = BakedProject(Path(folder) / slug)
     for source in sorted(apps.glob("*.py")) if apps else ():
@@ -56,109 +60,108 @@ def bake(folder: Path | str, slug: str = "data-apps", apps: Path | None = HERE /
     return project.path
 
 
-def streamlit_alone(project: Path) -> Path:
-    """Return the bin/ of an environment with the project's version of Streamlit and nothing else."""
+def bare_environment(project: Path) -> Path:
+    """Return the bin/ of an environment with the project's version of Streamlit only."""
     pins = (project / "requirements.txt").read_text("utf-8").splitlines()
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as alone:
-        alone.write(next(pin for pin in pins if pin.startswith("streamlit==")) + "\n")
-        alone.flush()
-        return python_environment(Path(alone.name))
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(next(pin for pin in pins if pin.startswith("streamlit==")) + "\n")
+        requirements.flush()
+        return python_environment(Path(requirements.name))
 
 
-def kilobytes(file: Path, name: str) -> int:
+def read_kilobytes(file: Path, name: str) -> int:
     """Return a field of a file in /proc."""
     return int(re.search(rf"^{name}:\s+(\d+) kB", file.read_text(), re.MULTILINE)[1])
 
 
-class Side:
-    """A project that is served one way. Inside `with` it is up."""
+class Target:
+    """A project that is served in one way. Use it as a context manager: inside, it runs."""
 
     name = ""
     url = ""
-    headers: dict[str, str] = {}  # what a browser that has logged in sends
+    headers: Mapping[str, str] = MappingProxyType({})  # what a browser with a session sends
+    first_headers: Mapping[str, str] = MappingProxyType({})  # of the first request
 
     def start(self) -> None:
-        """Begin, and return at once."""
+        """Start its processes, and return at once."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """End every process of it."""
+        """Stop all its processes."""
         raise NotImplementedError
 
-    def first_answer(self) -> float:
-        """Return the seconds from the start to the first 200. A 5xx on the way is a failure."""
-        while (taken := time.monotonic() - self.started) < 60:
+    def wait(self) -> float:
+        """Wait for the first 200, and return the seconds since the start. A 5xx is an error."""
+        while (elapsed := time.monotonic() - self.started) < 60:
             with contextlib.suppress(requests.ConnectionError):
-                answer = requests.get(self.url, headers=self.first_headers, timeout=60)
-                if answer.status_code != 200:
-                    raise RuntimeError(f"{self.name}: {answer.status_code} while it started")
-                self.take(answer)
+                response = requests.get(self.url, headers=self.first_headers, timeout=60)
+                if response.status_code != 200:
+                    raise RuntimeError(f"{self.name}: {response.status_code} during the start")
+                self.read_cookies(response)
                 return time.monotonic() - self.started
             time.sleep(0.005)
-        raise TimeoutError(f"{self.name} did not answer in {taken:.0f} s")
+        raise TimeoutError(f"{self.name} did not answer in {elapsed:.0f} s")
 
-    first_headers: dict[str, str] = {}
-
-    def take(self, answer: requests.Response) -> None:
-        """Note what the first answer brings."""
+    def read_cookies(self, response: requests.Response) -> None:
+        """Keep the session cookie of the first response, where there is one."""
 
     @property
-    def session(self) -> int:
-        """The number of the session that all its processes are in."""
+    def process_session(self) -> int:
+        """The ID of the process session that all its processes are in."""
         return self.process.pid
 
     def processes(self) -> Iterator[Path]:
         """Yield the folder in /proc of each of its processes."""
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if os.getsid(int(process.name)) == self.session:
+                if os.getsid(int(process.name)) == self.process_session:
                     yield process
 
     def memory(self, name: str = "", field: str = "Pss") -> int:
-        """Return the bytes that its processes take, shared ones divided; all, or by name.
+        """Return the bytes that its processes use, shared memory divided; all, or by name.
 
-        The field "Pss_Anon" leaves out files: who else has them open makes no difference to it.
+        The field "Pss_Anon" excludes files, so other processes that have them open do not matter.
         """
         total = 0
         for process in self.processes():
             with contextlib.suppress(OSError, ProcessLookupError):
                 if name in (process / "comm").read_text():
-                    total += kilobytes(process / "smaps_rollup", field) * 1024
+                    total += read_kilobytes(process / "smaps_rollup", field) * 1024
         return total
 
     def open_files(self) -> dict[str, int]:
-        """Return how many files and how many sockets its processes have open."""
+        """Return the number of open files and of open sockets of its processes."""
         found = {"files": 0, "sockets": 0}
         for process in self.processes():
             for entry in (process / "fd").glob("*"):
                 with contextlib.suppress(OSError):
-                    kind = "sockets" if os.readlink(entry).startswith("socket:") else "files"
+                    kind = "sockets" if str(entry.readlink()).startswith("socket:") else "files"
                     found[kind] += 1
         return found
 
     def peak(self) -> int:
-        """Return the bytes that Streamlit's process has taken at most, as the kernel knows (VmHWM)."""
+        """Return the peak memory of Streamlit's process in bytes (the kernel's VmHWM)."""
         peaks = []
         for process in self.processes():
             with contextlib.suppress(OSError, ProcessLookupError):
-                peaks.append(kilobytes(process / "status", "VmHWM") * 1024)
+                peaks.append(read_kilobytes(process / "status", "VmHWM") * 1024)
         return max(peaks)
 
-    def __enter__(self) -> Side:
+    def __enter__(self) -> Target:
         self.start()
-        self.first_answer()
+        self.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
 
-class Bare(Side):
+class Bare(Target):
     name = "bare"
 
-    def __init__(self, project: Path, nginx: str) -> None:
+    def __init__(self, project: Path, _nginx: str) -> None:
         self.project = project
-        self.python = streamlit_alone(project)
+        self.python = bare_environment(project)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.command = (
@@ -209,38 +212,40 @@ class Conventional(Bare):
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class Ours(Side):
+class Ours(Target):
     name = "ours"
-    first_headers = {**PASSWORD_HEADER, "X-Forwarded-Proto": "https"}
+    first_headers = MappingProxyType({**PASSWORD_HEADER, "X-Forwarded-Proto": "https"})
 
     def __init__(self, project: Path, nginx: str, **environment: str) -> None:
-        self.dyno = Dyno(project, nginx, SESSION_SECRET=SECRET, **environment)
+        self.dyno = FakeDyno(project, nginx, SESSION_SECRET=SECRET, **environment)
         self.url = self.dyno.url
 
     def start(self) -> None:
         self.dyno.start()
         self.started = self.dyno.started
 
-    def take(self, answer: requests.Response) -> None:
-        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    def read_cookies(self, response: requests.Response) -> None:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
         self.headers = {"Cookie": cookie, "X-Forwarded-Proto": "https"}
 
     @property
-    def session(self) -> int:
+    def process_session(self) -> int:
         return self.dyno.session
 
     def stop(self) -> None:
         self.dyno.stop()
 
 
-def ask(python: Path, function: str, side: Side, path: str = "/", **options: object) -> dict:
-    """Call a function of clients.py in a process of its own, and return what it has measured."""
-    given = {"url": side.url + path, "headers": side.headers, **options}
+def run_client(
+    python: Path, function: str, target: Target, path: str = "/", **options: object
+) -> dict:
+    """Call a function of clients.py in its own process, and return what it has measured."""
+    given = {"url": target.url + path, "headers": dict(target.headers), **options}
     ended = subprocess.run(
         [python / "python", HERE / "clients.py", function, json.dumps(given)],
         capture_output=True,
         text=True,
     )
     if ended.returncode:
-        raise RuntimeError(f"{function} of {side.name}: {ended.stderr}")
+        raise RuntimeError(f"{function} of {target.name}: {ended.stderr}")
     return json.loads(ended.stdout.splitlines()[-1])

@@ -1,18 +1,21 @@
-"""Visits of a page in Chromium on a phone's network: what goes over the wire, and how long it takes."""
+"""Loads a page in Chromium on a slow phone network: bytes transferred, and seconds."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from sides import AUTH, Side
+from targets import AUTH, Target
 
-LATENCY = 150  # ms a request
-SPEED = 1.6e6 / 8  # bytes a second, each way
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LATENCY = 150  # ms per request
+SPEED = 1.6e6 / 8  # bytes per second, each way
 PHONE = {"width": 390, "height": 844}
 
 
@@ -26,22 +29,22 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def visit_twice(chromium: Browser, side: Side, path: str) -> list[dict[str, float]]:
+def visit_twice(chromium: Browser, target: Target, path: str) -> list[dict[str, float]]:
     """Open a page in a new browser, then once more in a new tab.
 
     Returns:
-        For each of the two visits the seconds to the app's first element, and the bytes that
-        came over the network, WebSocket included.
+        For each of the two visits the seconds until the app's first element is rendered, and the
+        bytes received, including the WebSocket.
     """
     context = chromium.new_context(viewport=PHONE)
-    if side.headers:
-        # The browser has the password from here on, as if it had been typed, and no cookie.
-        address = urlsplit(side.url)
+    if target.headers:
+        # From here on the browser knows the password, as if it had been typed, and has no cookie.
+        address = urlsplit(target.url)
         context.new_page().goto(
             f"{address.scheme}://{':'.join(AUTH)}@{address.netloc}/_stcore/health"
         )
         context.clear_cookies()
-    visits = [_visit(context, side.url + path) for _ in range(2)]
+    visits = [_visit(context, target.url + path) for _ in range(2)]
     context.close()
     return visits
 
