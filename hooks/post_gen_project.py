@@ -1,6 +1,6 @@
-"""Checks the answers, and installs the files: all of them in a new project, what is new in another.
+"""Checks the answers, and installs the files. In an existing project it keeps what is edited.
 
-What cookiecutter has rendered is moved into _hook/ first, and the folder is as it was before. The
+First the rendered files are moved into _hook/, and the folder is restored as it was before. The
 rest is made there as well, with the new project's own code. Then the files are installed, as
 apphub.update.decide says. A failure rolls all of it back.
 """
@@ -228,8 +228,11 @@ def on_signals(action: Any) -> None:
             signal.signal(getattr(signal, name), action)
 
 
-def install(changes: Changes) -> None:
-    """Make and install all files, and say so.
+def install(changes: Changes) -> str:
+    """Make and install all files.
+
+    Returns:
+        The report; "" for a copy that cruft makes and deletes.
 
     Raises:
         SystemExit: an answer is wrong.
@@ -243,17 +246,11 @@ def install(changes: Changes) -> None:
     password = stage_new_files()
     installer = Installer.prepare(Path(), STAGE, changes, ANSWERS)
     foreign = installer.install()
-    if not is_throwaway():
-        report = Report(
-            name=ANSWERS["app_name"],
-            folder=Path.cwd(),
-            start=START,
-            password=password,
-            written=installer.changes.paths,
-            foreign=foreign,
-            is_update=installer.is_update,
-        )
-        print(report, flush=True)
+    if is_throwaway():
+        return ""
+    written, is_update = installer.changes.paths, installer.is_update
+    name, folder = ANSWERS["app_name"], Path.cwd()
+    return str(Report(name, folder, START, password, written, foreign, is_update))
 
 
 def roll_back(changes: Changes | None) -> None:
@@ -279,13 +276,16 @@ def main() -> None:
         from apphub.update.changes import Changes
 
         changes = Changes(Path(), BACKUP)
-        install(changes)
+        report = install(changes)
         on_signals(signal.SIG_IGN)
+        if report:
+            print(report, flush=True)  # where nobody can read the password, it is rolled back
     except BaseException as error:  # noqa: BLE001 - whatever it is, nothing is left half done
         on_signals(signal.SIG_IGN)
         roll_back(changes)
         if not isinstance(error, KeyboardInterrupt):
-            sys.exit(f"\n{error}\n")
+            reason = error if isinstance(error, SystemExit) else f"Nothing was written: {error}"
+            sys.exit(f"\n{reason}\n")
         # The same signal has stopped cookiecutter, which would leave an empty folder behind.
         folder = Path.cwd()
         os.chdir(folder.parent)

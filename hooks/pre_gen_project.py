@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -48,6 +49,7 @@ def get_bcrypt_command() -> str:
     # Tools that give each program its own environment are recognized by where they put it.
     home = Path(sys.prefix).as_posix()
     template = ANSWERS.get("_template", "gh:org/streamlit-heroku")
+    template = re.sub(r"^([\w+.-]+://)[^/]*@", r"\1", template)  # without a password or token
     if "/pipx/venvs/" in home:
         return f"pipx inject {Path(home).name} bcrypt"
     if "/uv/tools/" in home:
@@ -160,7 +162,7 @@ def main() -> None:
         if isinstance(error, KeyboardInterrupt) and not any(folder.iterdir()):
             os.chdir(folder.parent)
             folder.rmdir()
-        sys.exit(f"\nNothing was written: {error or 'stopped'}\n")
+        sys.exit(f"\nNothing was written: {str(error) or 'stopped'}\n")
 
 
 if __name__ == "__main__":

@@ -29,5 +29,5 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise

@@ -55,6 +55,9 @@ def test_the_text_is_stable_and_readable(tmp_path):
         ("http://a:b%40c@example.com/x@y", "http://example.com/x@y"),
         ("ssh://git@github.com/org/name", "ssh://git@github.com/org/name"),
         ("git@github.com:org/name", "git@github.com:org/name"),
+        ("https://anna:t@ken@github.com/org/name", "https://github.com/org/name"),
+        ("git+HTTPS://token@github.com/org/name", "git+HTTPS://github.com/org/name"),
+        ("ssh://anna:secret@example.com/name", "ssh://example.com/name"),
     ],
 )
 def test_an_address_is_stored_without_a_password(tmp_path, given, stored):

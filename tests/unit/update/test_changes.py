@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,24 @@ def test_a_failure_leaves_no_unfinished_file(root):
     changes.undo()
     assert snapshot(root) == before
     assert (root / "config").is_dir()
+
+
+def test_a_file_of_passwords_is_never_readable_by_others(root, monkeypatch):
+    """Nor is the unfinished file, whatever was left of another run."""
+    source = root.parent / "new.txt"
+    source.chmod(0o600)
+    (root / "..users.part").symlink_to(root.parent / "elsewhere")
+    modes = []
+    copy = shutil.copy2
+
+    def watch(source, target, **options):
+        if str(target).endswith(".part"):
+            modes.append(target.lstat().st_mode)
+        return copy(source, target, **options)
+
+    monkeypatch.setattr(shutil, "copy2", watch)
+    Changes(root, root.parent / "backup").put(source, Path(".users"))
+    assert [stat.S_IMODE(mode) for mode in modes] == [0o600]
+    assert stat.S_ISREG(modes[0])
+    assert stat.S_IMODE((root / ".users").stat().st_mode) == 0o600
+    assert not (root.parent / "elsewhere").exists()

@@ -126,6 +126,10 @@ def test_uncommitted_changes_are_refused_unless_forced(root, programs):
     assert not Path(f"{program}.arguments").exists()
     update(root, force=True, environ=programs.environ)
     assert arguments(program)
+    (root / ".cruft.json").write_text("{}")  # cruft itself refuses them
+    with pytest.raises(UpdateError, match="uncommitted changes") as refused:
+        update(root, force=True, environ=programs.environ)
+    assert "--force" not in str(refused.value)
 
 
 def test_only_the_projects_own_files_count(root):

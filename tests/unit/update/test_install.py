@@ -38,6 +38,7 @@ STAGED = {
     "update/server.py": "starts apphub.server\n",
     "update/history.json": json.dumps(HISTORY),
 }
+NEW_LAYOUT = {"apphub/__init__.py": "new\n"}
 INSTALLED = {name: text for name, text in STAGED.items() if not name.startswith("update/")}
 
 
@@ -142,3 +143,13 @@ def test_edits_in_apphub_are_kept_aside(install):
         "apphub.old/web/home.py": "mine\n",
         "apphub.old/mine.py": "mine, too\n",
     }
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+def test_a_new_version_that_i_am_merging_is_kept(install, is_edited):
+    """Another update must not lose what is in <file>.new."""
+    text = "web: mine\n" if is_edited else "web: python server.py\n"
+    found, _ = install(Procfile="web: edited\n", **{"Procfile.new": text, **NEW_LAYOUT})
+    assert found["Procfile"] == "web: edited\n"
+    assert found["Procfile.new"] == STAGED["Procfile"]
+    assert found.get("Procfile.new.old") == (text if is_edited else None)

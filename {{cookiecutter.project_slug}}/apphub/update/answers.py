@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = ".cookiecutter.json"
+# In a URL: a token may be in place of the user's name, too. `git@` for ssh is neither.
+CREDENTIALS = re.compile(r"^((?:\w+\+)?https?://)[^/]*@|^([\w+.-]+://)[^/]*:[^/]*@", re.IGNORECASE)
 
 
 class Answers(NamedTuple):
@@ -78,4 +80,4 @@ def _describe_template(template: str, start: Path) -> str:
     """Return a path as an absolute one, and a URL without the name and password in it."""
     if template and (start / template).exists():
         return str((start / template).resolve())
-    return re.sub("^(https?://)[^/@]*@", r"\1", template)
+    return CREDENTIALS.sub(r"\1\2", template)

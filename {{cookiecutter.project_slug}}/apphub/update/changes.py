@@ -71,7 +71,12 @@ class Changes:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, or a link as a link, over another one in one step."""
     temporary = target.with_name(f".{target.name}.part")
+    temporary.unlink(missing_ok=True)
     try:
+        if (
+            not source.is_symlink()
+        ):  # it may be .htpasswd: nobody else reads it before its mode is set
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         shutil.copy2(source, temporary, follow_symlinks=False)
         temporary.replace(target)
     except BaseException:

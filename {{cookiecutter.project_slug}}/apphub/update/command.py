@@ -52,19 +52,21 @@ def update(
         environ: where the programs are found, and what they get.
 
     Returns:
-        What to tell the user at the end; "" where the programs have said all.
+        The text to print at the end; "" where the programs have printed everything.
 
     Raises:
         UpdateError: there are uncommitted changes, a program is missing or failed, or the folder's
             name is not valid.
         InvalidFile: .cookiecutter.json is missing, or not valid.
     """
-    if not force and has_uncommitted_changes(root):
+    is_cruft = (root / CRUFT_STATE).exists()
+    if (is_cruft or not force) and has_uncommitted_changes(root):  # cruft refuses them itself
         raise UpdateError(
-            "There are uncommitted changes, and the update's changes could not be told from them. "
-            'Commit them: git add -A && git commit -m "Before the update". Or add --force.'
+            "There are uncommitted changes, and the update would mix with them. Commit them: "
+            'git add -A && git commit -m "Before the update"'
+            + ("" if is_cruft else ". Or add --force.")
         )
-    if (root / CRUFT_STATE).exists():
+    if is_cruft:
         if template:
             raise UpdateError(f'cruft reads the template from {CRUFT_STATE}: change "template".')
         before = (root / CRUFT_STATE).read_bytes()

@@ -1,7 +1,7 @@
 """Decides for each file of an existing project whether an update replaces it.
 
 Outside apphub/ a file is the user's from the moment it was written. A file that the user never
-edited may be replaced all the same: history.json knows each text that the template had.
+edited is replaced all the same: history.json has the hash of each text that the template had.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class Installer(NamedTuple):
             Files of the user's with names that the template used before.
 
         Raises:
-            OSError: a file cannot be written. changes.undo() reverts what was done.
+            OSError: a file cannot be written. changes.undo() reverts all but apphub/, of which the
+                hook has a backup.
         """
         names = self.list_names()
         self.move_renamed_files()
@@ -90,13 +91,22 @@ class Installer(NamedTuple):
         if action is Action.TAKE_AND_KEEP_OLD:
             self.changes.put(target, Path(f"{name}.old"))
         if action is Action.KEEP_AND_ADD_NEW and template is not None:
-            self.changes.put(staged, Path(f"{name}.new"))
+            self.put_new_version(name, template)
         elif action in (Action.TAKE, Action.TAKE_AND_KEEP_OLD):
             if template is None:
                 self.changes.remove(path)
             else:
                 self.changes.put(staged, path)
         return template is not None or action is not Action.KEEP
+
+    def put_new_version(self, name: str, template: bytes) -> None:
+        """Write the template's version as <file>.new. One that the user has edited is kept."""
+        path = Path(f"{name}.new")
+        if (self.root / path).is_file():
+            before = (self.root / path).read_bytes()
+            if before != template and not self.history.is_unedited(name, before, self.answers):
+                self.changes.put(self.root / path, Path(f"{path}.old"))
+        self.changes.put(self.stage / name, path)
 
     def move_renamed_files(self) -> None:
         """Move a file that the user has edited to its new name."""

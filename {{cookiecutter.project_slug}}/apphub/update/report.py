@@ -44,12 +44,13 @@ class Report(NamedTuple):
     def _list_lines(self) -> Iterator[str]:
         yield from ("", f"{self.name} is in {self.folder}", "", *self.password)
         if self.is_update:
-            yield "Files that you have edited, and your apps, are unchanged."
+            yield "Your apps are unchanged. A file that you have edited is kept, or saved as .old."
             yield "Another app: python manage.py add-app NAME"
         if self.foreign:
             yield from ("", "These are yours; the template no longer has files of these names:")
             yield from _indent(self.foreign)
-        review = {path.as_posix() for path in self.written if OTHER_VERSION.search(str(path))}
+        paths = (path.as_posix() for path in self.written)
+        review = {path for path in paths if OTHER_VERSION.search(path)}
         if review:
             yield from ("", "Review these, then delete them:", *_indent(sorted(review)))
             yield "<file>.new is the template's version, .old is yours."
