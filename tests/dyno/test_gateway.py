@@ -326,3 +326,11 @@ def test_other_sites_may_frame_it_where_they_are_named(root, nginx):
         answer = get(probe.url, headers={"Cookie": before})
         assert answer.status_code == 200
         assert dict(answer.json()["headers"])["Cookie"] == f"__Host-session={'0' * 64}"
+
+
+def test_nginx_accepts_as_many_workers_as_the_settings(root, nginx):
+    """Its zones have to be large enough for all of them."""
+    render(root, STREAMLIT_PROCESSES="99")
+    command = [nginx, "-t", "-p", root, "-c", "config/nginx.conf", "-e", "stderr"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -304,9 +304,22 @@ def test_known_tags_render_as_with_ruby(project, programs, erb):
 
 
 @pytest.mark.parametrize("environ", [{}, {"STACK": "heroku-24"}], ids=["here", "on Heroku"])
-def test_other_tags_need_ruby(project, run, environ):
-    project.change(NGINX_CONF, PLACE, '    location /<%= ENV["X"] %> { satisfy any; }\n')
-    assert run(**environ) == ([], ("", "erb is not installed here"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        '    location /<%= ENV["X"] %> { satisfy any; }\n',
+        '    <%= ENV["X"] %> satisfy any;\n',
+        '    <%= ENV["X"] %>\n    satisfy any;\n',
+        "    server_name <%= names %>; <% names.each do |name| %> satisfy any; <% end %>\n",
+    ],
+)
+def test_without_ruby_the_rules_are_applied_to_what_is_not_a_tag(project, run, environ, text):
+    """Only the output of the tags is not checked."""
+    project.change(NGINX_CONF, PLACE, text)
+    found, (part, reason) = run(**environ)
+    assert [finding.code for finding in found] == ["nginx-auth-basic-off"]
+    assert part == "nginx -t"
+    assert "erb is not installed here" in reason
 
 
 def test_what_cannot_be_parsed(project, run):

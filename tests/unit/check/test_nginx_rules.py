@@ -77,6 +77,45 @@ MISTAKES: dict[str, list[Case]] = {
         (SERVER, PROXY, f"{PROXY} limit_except GET {{ auth_basic off; }}"),
         own("satisfy any;"),
     ],
+    "nginx-auth-basic-other": [
+        (SERVER, "auth_basic $realm;", 'auth_basic "Apps";'),
+        (SERVER, "auth_basic $realm;", "auth_basic $app_name;"),
+        own('location /x/ { auth_basic "Admins"; }'),
+        own("location /x/ { auth_basic_user_file ../.htpasswd; }"),
+    ],
+    "nginx-secret-exposed": [
+        own("add_header X-Debug $new_session always;"),
+        own("add_header X-Debug $New_Session always;"),
+        own("location /x/ { add_header X-Debug $http_cookie; }"),
+        own("location /x/ { proxy_set_header X-A $http_authorization; }"),
+        own("location /x/ { proxy_set_header Cookie $session_cookie; }"),
+        (OWN, "  server {", "  map $uri $mine { default $session; }\n"
+         "  server { add_header X-Debug $mine always;"),
+        (OWN, "  server {", '  map $uri $mine { default "'
+         f'{"0" * 64}"; }}\n  server {{ add_header X-Debug $mine always;'),
+    ],
+    "nginx-files-exposed": [
+        own("location /files/ { alias /app/; }"),
+        own("location /files/ { alias ./; }"),
+        own("location /files/ { alias config/generated/; }"),
+        own("location /files/ { alias /app/public/../config/; }"),
+        own("location ~* \\.(css|js|map)$ { root /app; }"),
+        own("location /files/ { root /proc; }"),
+        own("location /files/ { alias /app/$arg_folder/; }"),
+        own("location = /users { alias /app/.htpasswd; }"),
+    ],
+    "nginx-unsupported": [
+        own('more_set_input_headers "Authorization: Basic Z3Vlc3Q6";'),
+        own('more_set_headers "Cache-Control: public";'),
+        own("more_clear_headers Content-Security-Policy;"),
+        own("location /x/ { ssi on; }"),
+        own("location /x/ { fastcgi_pass localhost:9000; }"),
+    ],
+    "nginx-proxy-target": [
+        own("location /x/ { proxy_pass http://$arg_host; }"),
+        own("location /x/ { proxy_pass $arg_scheme://localhost; }"),
+        own("location /x/ { proxy_pass http://${http_x_host}/a; }"),
+    ],
     "nginx-auth-basic-variable": [
         (HTTP, "default $app_name;", "default off;"),
         (HTTP, "default $app_name;", "default $app_name; '' off;"),
@@ -104,9 +143,12 @@ MISTAKES: dict[str, list[Case]] = {
         own("error_page 401 =200 /welcome;"),
         own("error_page 403 =200 /welcome;"),
         own("error_page 401 /login;"),
+        own("error_page 429 /busy.html;"),
         own("error_page 404 https://elsewhere.example;"),
     ],
     "nginx-identity-header": [
+        (OWN, "  server {", "  map $http_x_as $who { default $user; anna anna; }\n"
+         "  server { location /x/ { proxy_set_header X-Forwarded-User $who; }"),
         (SERVER, IDENTITY, "X-Forwarded-User $remote_user;\n"),
         (SERVER, IDENTITY, "X-Forwarded-User $http_x_forwarded_user;\n"),
         (SERVER, IDENTITY, "X-Forwarded-User $session;\n"),  # a capture
@@ -146,6 +188,8 @@ MISTAKES: dict[str, list[Case]] = {
         (HTTP, 'map ":$remote_user" $password_user', 'map ":$1" $password_user'),
     ],
     "nginx-variable-redefined": [
+        own("set $Realm off;"),
+        own('location /x/ { set $http_authorization ""; }'),
         own("set $realm off;"),
         own("location /x { set $user anna; }"),
         (OWN, "  server {", '  map $uri $realm { default ""; }\n  server {'),
@@ -170,6 +214,9 @@ MISTAKES: dict[str, list[Case]] = {
          "map $http_upgrade $passed_upgrade {\n  default $http_upgrade;"),
     ],
     "nginx-client-address": [
+        own("real_ip_header CF-Connecting-IP;"),
+        own("set_real_ip_from 0.0.0.0/0;"),
+        own("location /x/ { proxy_set_header X-Forwarded-Host2 ${http_x_host}; }"),
         (SERVER, "X-Forwarded-For $remote_addr;", "X-Forwarded-For $proxy_add_x_forwarded_for;"),
         (SERVER, "X-Forwarded-For $remote_addr;", "x-forwarded-for $http_x_forwarded_for;"),
         (SERVER, IDENTITY, f"{IDENTITY} proxy_set_header X-Real-IP $http_x_real_ip;\n"),
@@ -222,6 +269,8 @@ MISTAKES: dict[str, list[Case]] = {
         own("location ^~ /static { alias /app/static; }"),
     ],
     "nginx-log-secret": [
+        (OWN, "  server {", "  log_format own $sent_http_set_cookie;\n  server {"),
+        (OWN, "  server {", "  log_format own $Args;\n  server {"),
         *((OWN, "error.log alert;", f"error.log{level};")
           for level in (" info", " notice", " debug", " error", " crit", "")),
         (OWN, "error_log logs/nginx/error.log alert;", ""),
@@ -279,6 +328,10 @@ MISTAKES: dict[str, list[Case]] = {
 
 # What looks like a mistake and is not one.
 HARMLESS = [
+    own("location /docs/ { alias docs/; }"),
+    own("location = /logo.svg { root public; }"),
+    own("more_clear_headers Server;"),
+    own("location /x/ { proxy_pass_request_headers off; proxy_pass http://streamlit/x/; }"),
     own("location ^~ /static/ { alias /app/static/; }"),
     own("location = /favicon.ico { alias /app/favicon.ico; }"),
     own("error_page 404 /.refused/400;"),
@@ -290,8 +343,6 @@ HARMLESS = [
         f"include ../{HEADERS}; }}",
     ),
     (OWN, "  server {", f"  server {{ listen 8001; include ../{SERVER}; }}\n  server {{"),
-    (SERVER, "auth_basic $realm;", 'auth_basic "Apps";'),
-    (SERVER, "auth_basic $realm;", "auth_basic $app_name;"),
     (HTTP, '"~." off;', '"~" off;'),
     (SERVER, IDENTITY, f"{IDENTITY} proxy_set_header Authorization '';\n"),
     (SERVER, IDENTITY, f"{IDENTITY} proxy_set_header X-Auth-User '';\n"),

@@ -203,7 +203,7 @@ def test_cookies(write, settings, local, prefix, attributes):
     found = constants(write("settings.conf", settings=settings, local=local))
     assert found["$session_cookie_name"] == f"{prefix}session"
     assert found["$process_cookie_name"] == f"{prefix}process"
-    assert found["$cookie_attributes"] == cookies.attributes
+    assert found["$set_cookie_attributes"] == cookies.attributes
 
 
 def match(entries: dict[str, str], value: str) -> str:

@@ -88,6 +88,13 @@ def _run(
             return
     except Exception as error:  # noqa: BLE001
         text = f"this check failed: {type(error).__name__}: {error}"
-        report.add(Finding("check-failed", text, name, "This is a bug in apphub/check/."))
+        report.add(
+            Finding(
+                "check-failed",
+                text,
+                name,
+                "Report it: https://github.com/org/streamlit-heroku/issues",
+            )
+        )
     if len(report.errors) == before:
         report.passed.append(f"{name} ({result})" if result else name)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from apphub.check.project import Project
 
-NEEDED = ("Procfile", "apps.json", "requirements.txt", ".python-version", NGINX_CONF)
+NEEDED = (
+    *("Procfile", "apps.json", "requirements.txt", ".python-version", NGINX_CONF),
+    *("app.json", "bin/post_compile"),
+)
 
 
 def check(project: Project) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ TOP_LEVEL = re.compile(r"^\"?(\w+)(?:/[^,]*\.(?:py|so|pyd)|(?:\.[^/,]+)?\.(?:py|
 
 
 class Package(NamedTuple):
-    """What an installed package says of itself.
+    """The metadata of an installed package.
 
     Attributes:
         record: its files with their hashes and sizes

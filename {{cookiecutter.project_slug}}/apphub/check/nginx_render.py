@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from apphub.check.nginx_rules.parsing import CONFIGURATION, name_place
 from apphub.check.report import CheckSkipped
 from apphub.finding import Finding
-from apphub.paths import GENERATED, NGINX_CONF
+from apphub.paths import NGINX_CONF
 from apphub.server import gateway
 from apphub.settings import Settings, SettingsError, read_settings
 from apphub.users import User, UsersError, load_users
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from apphub.check.project import Project
 
 PORT = "8000"
-TAG = re.compile(r"<%.*?%>", re.DOTALL)
+# erb runs a line that begins with "%", too.
+TAG = re.compile(r"<%.*?(?:%>|\Z)|^%(?!%)[^\n]*", re.DOTALL | re.MULTILINE)
 # The tags that the template's file has, which need no Ruby.
 PORT_TAG = re.compile(r"""<%=\s*Integer\(\s*ENV\.fetch\(\s*["']PORT["']\s*\)\s*\)\s*%>""")
 WORKERS_TAG = re.compile(
@@ -37,6 +38,7 @@ WORKERS_TAG = re.compile(
 PLACEHOLDER = User("user", f"$2b$12${'x' * 53}")
 SECRET = "x" * 32
 MAX_UPLOAD_MB = 200
+WRITTEN_AT_START = ("generated", "nginx.conf")  # in config/
 
 
 class RenderError(Exception):
@@ -57,7 +59,7 @@ def copy_project(project: Project) -> Iterator[Path]:
 
     Raises:
         RenderError: the configuration cannot be rendered.
-        CheckSkipped: this computer lacks what is needed to render it.
+        CheckSkipped: the Ruby of this computer cannot render it.
     """
     with tempfile.TemporaryDirectory(prefix="check-") as temporary:
         folder = Path(temporary).resolve()
@@ -67,11 +69,10 @@ def copy_project(project: Project) -> Iterator[Path]:
                     (folder / path.name).symlink_to(path.resolve())
         if not (folder / "apphub").exists():
             shutil.copytree(project.root / "apphub/nginx", folder / "apphub/nginx")
-        left_out = shutil.ignore_patterns("nginx.conf", "htpasswd", Path(GENERATED).name)
         shutil.copytree(
             project.root / "config",
             folder / "config",
-            ignore=left_out,
+            ignore=lambda path, _: WRITTEN_AT_START if Path(path).name == "config" else (),
             ignore_dangling_symlinks=True,
         )
         (folder / "logs/nginx").mkdir(parents=True)
@@ -102,15 +103,32 @@ def _load_settings(project: Project) -> Settings:
 def _render(project: Project, folder: Path) -> str:
     workers = str(_load_settings(project).nginx_workers)
     if not find_program("erb", project.environ):
-        text = WORKERS_TAG.sub(workers, PORT_TAG.sub(PORT, project.text(NGINX_CONF)))
-        if TAG.search(text):
-            raise CheckSkipped("erb is not installed here")
-        return text
+        return TAG.sub(_approximate, _replace_known_tags(project.text(NGINX_CONF), workers))
     environ = {**project.environ, "NGINX_WORKERS": workers}
     process = run_program(folder, environ, "erb", NGINX_CONF)
     if process.returncode:
         raise _render_error(project, folder, process.stderr)
     return process.stdout
+
+
+def needs_ruby(project: Project) -> bool:
+    """Return whether the file has tags that only Ruby can render, and there is no Ruby here."""
+    text = _replace_known_tags(project.text(NGINX_CONF), "8")
+    return not find_program("erb", project.environ) and bool(TAG.search(text))
+
+
+def _replace_known_tags(text: str, workers: str) -> str:
+    return WORKERS_TAG.sub(workers, PORT_TAG.sub(PORT, text))
+
+
+def _approximate(tag: re.Match[str]) -> str:
+    """Return a substitute for a tag's output, so that the rules can be applied to the rest.
+
+    That is a word within a directive, and nothing before one, which would hide the directive.
+    """
+    text = tag.string[: tag.start()]
+    before = text[text.rfind("\n") + 1 :].strip()
+    return "x" if before and before[-1] not in ";{}" else ""
 
 
 def _render_error(project: Project, folder: Path, stderr: str) -> Exception:

@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from apphub.check.nginx_render import find_program, run_program
+from apphub.check.nginx_render import find_program, needs_ruby, run_program
 from apphub.check.nginx_rules.parsing import CONFIGURATION
 from apphub.check.report import CheckSkipped
 from apphub.finding import Finding
@@ -30,8 +30,10 @@ def check_syntax(project: Project, folder: Path, lines: LineMap) -> Finding | No
         lines: finds the lines of config/nginx.conf.erb.
 
     Raises:
-        CheckSkipped: nginx is not installed, or lacks a part that Heroku's has.
+        CheckSkipped: erb or nginx is not installed, or nginx lacks a part that Heroku's has.
     """
+    if needs_ruby(project):
+        raise CheckSkipped("erb is not installed here, and the file has Ruby of its own", COMMAND)
     if project.on_heroku:
         raise CheckSkipped(part=COMMAND)  # the build has no nginx yet
     if sys.platform == "win32":

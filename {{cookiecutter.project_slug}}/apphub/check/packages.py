@@ -39,7 +39,7 @@ def check(project: Project) -> Iterator[Finding]:
     if len(files) > 1:
         yield Finding(
             "packages-two-lists",
-            f"{' and '.join(files)} both exist, and Heroku accepts only one list of packages.",
+            f"{' and '.join(files)} exist, and Heroku accepts only one list of packages.",
             files[1],
             f"Keep {files[0]}: git rm {' '.join(files[1:])}",
         )

@@ -117,7 +117,7 @@ class Project:
             try:
                 yield app.find(self.root)
             except MenuError:
-                continue  # check_apps() reports it
+                continue  # the check of apps reports it
 
     @property
     def heroku_markers(self) -> dict[str, str]:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 # config/htpasswd: until 2026.11.1.
 GENERATED_FILES = {"config/htpasswd", "config/nginx.conf"}
+SECRET_FILE = re.compile(r"\.env(\..+|rc)?|.+\.env|\.netrc|\.pypirc|secrets\.toml(\..+)?")
 EXAMPLES = (".example", ".sample", ".template")
 PRIVATE_KEY = re.compile(
-    rb'^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----|"private_key"\s*:\s*"-----BEGIN ', re.MULTILINE
+    rb'^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----|"private_key"\s*:\s*"-----BEGIN ',
+    re.MULTILINE,
 )
 SEARCHED_BYTES = 2**14
 
@@ -61,10 +63,9 @@ def describe_secret(root: Path, name: str) -> str | None:
     """
     if _is_generated(name):
         return "is generated at every start and contains password hashes"
-    if f"/{name}".endswith("/.streamlit/secrets.toml"):
-        return "contains secrets"
-    last = name.rpartition("/")[2]
-    if last == ".env" or (last.startswith(".env.") and not last.endswith(EXAMPLES)):
+    last = name.rpartition("/")[2].lower()
+    is_secret = SECRET_FILE.fullmatch(last) or f"/{name}".endswith("/.streamlit/secrets.toml")
+    if is_secret and not last.endswith(EXAMPLES):
         return "contains secrets"
     try:
         with (root / name).open("rb") as file:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sources:
-    """What was read of the project's modules.
+    """The project's modules, parsed.
 
     Attributes:
         root: the project's folder.

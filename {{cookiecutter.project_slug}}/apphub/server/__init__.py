@@ -1,1 +1,1 @@
-"""The server: a supervisor, workers that run Streamlit, and what nginx is told."""
+"""The server: a supervisor, workers that run Streamlit, and the values that nginx reads."""

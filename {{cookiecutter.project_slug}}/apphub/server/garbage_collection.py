@@ -1,4 +1,4 @@
-"""Keeps long-lived objects out of the garbage collector's way."""
+"""Freezes long-lived objects, so that the garbage collector skips them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MAX_AGE = 10  # seconds
 
 
 async def freeze_long_lived_objects() -> None:
-    """Freeze what has been there for long, again and again, until this is cancelled.
+    """Freeze all objects after each import, and every ten seconds of use, until cancelled.
 
-    Streamlit collects garbage after each run of a script. With pandas imported it looks at 300,000
+    Streamlit collects garbage after each run of a script. With pandas imported it scans 300,000
     objects then, which takes longer than most scripts do. Frozen objects are skipped
-    (https://docs.python.org/3/library/gc.html#gc.freeze); all objects are collected after an
-    import, and every ten seconds of use.
+    (https://docs.python.org/3/library/gc.html#gc.freeze). Before each freeze all objects are
+    collected once.
     """
     modules, collections, age = 0, 0, 0
     while True:

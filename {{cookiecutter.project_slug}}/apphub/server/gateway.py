@@ -95,7 +95,7 @@ def choose_cookies(settings: Settings, local: bool = False) -> Cookies:
 
     A link from another site must not end in a login, hence not Strict. Inside another site's frame
     a browser sends only None, and Partitioned keeps that to the frames of that very site. The name
-    differs, so that a cookie from before does not hide the new one. __Host- wants Secure:
+    differs, so that a cookie from before does not hide the new one. __Host- requires Secure:
     https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
     """
     if settings.frame_ancestors:
@@ -143,7 +143,7 @@ def _settings_conf(cookies: Cookies, settings: Settings, name: str) -> list[str]
         "frame_policy": " ".join(["frame-ancestors 'self'", *settings.frame_ancestors]),
         "session_cookie_name": f"{cookies.prefix}session",
         "process_cookie_name": f"{cookies.prefix}process",
-        "cookie_attributes": cookies.attributes,
+        "set_cookie_attributes": cookies.attributes,
     }
     session, process = f"{cookies.prefix}session", f"{cookies.prefix}process"
     return [
@@ -173,7 +173,7 @@ def _upstreams_conf(count: int, runtime: Path) -> list[str]:
     lines = []
     for own in (None, *several):
         name = "streamlit" if own is None else f"streamlit_{own}"
-        lines.append(f"upstream {name} {{ zone {name} 64k;")  # nginx's workers share the turn
+        lines.append(f"upstream {name} {{ zone {name} 256k;")  # nginx's workers share the turn
         for number, socket in sockets.items():
             backup = " backup" if own not in (None, number) else ""
             lines.append(f"  server {quote(f'unix:{socket}')} max_fails=0{backup};")

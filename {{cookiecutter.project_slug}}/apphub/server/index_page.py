@@ -88,7 +88,7 @@ class IndexPageMiddleware:
         """Return a send() that sends the answer where Streamlit sends its own page.
 
         Streamlit does so wherever nothing else is, whether there is an app at the address or not:
-        an answer that differs, or is faster, would tell which apps other users have. The page finds
+        an answer that differs, or is faster, would reveal the apps of other users. The page finds
         its scripts, and Streamlit an app, only by an address of one part without blanks around it:
         longer addresses are redirected to their last part.
         """

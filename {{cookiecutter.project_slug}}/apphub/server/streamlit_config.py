@@ -27,6 +27,6 @@ def load_streamlit_config() -> None:
     if not shows_errors():
         # What the launcher does not see: an error in a fragment, or in a widget's callback.
         config.set_option("client.showErrorDetails", "none")
-    # Without it Streamlit would let one user continue another's session, by its number. It is in
+    # Without it Streamlit would let a user continue another user's session by its ID. It is in
     # st.user, too.
     config.set_option("server.trustedUserHeaders", {USER_HEADER: "name"})

@@ -97,7 +97,7 @@ def supervise(settings: Settings, users: Sequence[User], start_nginx: Sequence[s
     def run(target: Callable[[], None]) -> None:
         try:
             target()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for this thread
+        except Exception as error:  # noqa: BLE001 - otherwise exits.get() would wait forever
             exits.put(f"{type(error).__name__}: {error}")
 
     for target in (*(worker.run for worker in workers), open_gateway):

@@ -31,7 +31,7 @@ def serve(address: str, pipe: int) -> None:
 
     Args:
         address: the socket's path.
-        pipe: the file descriptor that is told when the socket answers.
+        pipe: the file descriptor to write to when the socket answers.
 
     Raises:
         SystemExit: Streamlit could not start; the log says why.
@@ -84,7 +84,7 @@ def serve(address: str, pipe: int) -> None:
             # just as nginx sends a request through it.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=REQUEST_GRACE,
-            # What `streamlit run` tells uvicorn.
+            # As `streamlit run` configures uvicorn.
             ws="websockets-sansio",
             ws_ping_interval=ping,
             ws_ping_timeout=ping,
@@ -98,7 +98,7 @@ def serve(address: str, pipe: int) -> None:
 
 
 def wait_for_scripts() -> None:
-    """Wait for running scripts: Streamlit has told them to end at their next st.something."""
+    """Wait for running scripts: Streamlit ends each at its next Streamlit command."""
     deadline = time.monotonic() + SCRIPT_GRACE
     for thread in threading.enumerate():
         if thread.name == "ScriptRunner.scriptThread":

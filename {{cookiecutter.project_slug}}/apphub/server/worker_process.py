@@ -128,7 +128,7 @@ class WorkerProcess:
         last_answer = time.monotonic()
         while not self._wait_readable(PROBE_INTERVAL):
             if self._is_stopping or process.poll() is not None:
-                break  # it no longer has to answer; or a process of its own still holds the pipe
+                break  # it no longer has to answer; or a child process still has the pipe open
             timeout = HEALTH_TIMEOUT
             with contextlib.suppress(OSError):
                 try:

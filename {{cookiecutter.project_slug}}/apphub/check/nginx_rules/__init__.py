@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from apphub.check.nginx_rules import (
     authentication,
+    exposure,
     identity,
     includes,
     logs,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 INCLUDE_RULES: tuple[Rule, ...] = includes.RULES
 RULES: tuple[Rule, ...] = (
     *authentication.RULES,
+    *exposure.RULES,
     *identity.RULES,
     *requests.RULES,
     *responses.RULES,

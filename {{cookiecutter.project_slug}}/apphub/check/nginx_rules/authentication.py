@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SESSION = re.compile(r"[0-9a-f]{64}")
 HTTPS_REDIRECT = ["301", "https://$host$request_uri"]
 ABSOLUTE_URL = re.compile(r"https?:|\$scheme")
+AUTH_BASIC = {"auth_basic": "$realm", "auth_basic_user_file": "generated/htpasswd"}
+# 401: the refusal itself. 429: limit_req does not limit the request for the other response.
+KEPT_REFUSALS = {"401", "429"}
 REMOVE = "Remove it."
 USE_TRY_FILES = (
     "nginx asks for the password before try_files: `try_files /.nothing/ =404;` answers 404 then."
@@ -46,6 +49,16 @@ def password_is_never_off(main: Directive) -> Iterator[Violation]:
             yield Violation(directive, "satisfy any: an address would replace the password.")
 
 
+def passwords_are_limited_and_checked(main: Directive) -> Iterator[Violation]:
+    """The limits and the check of the hashes are for $realm and for the generated file.
+
+    With a literal realm nginx checks a password beside a session, which no limit counts.
+    """
+    for directive in main.all(*AUTH_BASIC):
+        if directive.args not in ([AUTH_BASIC[directive.name]], ["off"]):
+            yield Violation(directive, f"only {AUTH_BASIC[directive.name]} is limited and checked")
+
+
 def only_a_session_replaces_password(main: Directive) -> Iterator[Violation]:
     """A variable turns auth_basic off for the 64 digits that a map lists, and for nothing else."""
     for directive in main.all("auth_basic"):
@@ -67,7 +80,7 @@ def only_a_session_replaces_password(main: Directive) -> Iterator[Violation]:
 
 def _is_session(main: Directive, source: str) -> bool:
     """Return whether a text is empty unless the client knows one of a map's 64-digit keys."""
-    defined_by = main.maps.get(source.strip("${}"))
+    defined_by = main.maps.get(source.strip("${}").lower())
     if not defined_by or defined_by.name != "map":
         return False
     return all(
@@ -86,7 +99,7 @@ def nothing_responds_before_password(main: Directive) -> Iterator[Violation]:
         if is_redirect or ABSOLUTE_URL.match(directive.arg(1)):
             yield Violation(directive, f"redirects before the password is asked for: {directive}")
     for directive in main.all("error_page"):
-        if "401" in directive.args or re.search(r" =\d|https?:", str(directive)):
+        if KEPT_REFUSALS & set(directive.args) or re.search(r" =\d|https?:", str(directive)):
             yield Violation(directive, f"replaces a refusal by another response: {directive}")
 
 
@@ -102,6 +115,7 @@ RULES = (
         "Add `auth_basic_user_file generated/htpasswd;` to the same block.",
     ),
     Rule("nginx-auth-basic-off", password_is_never_off, REMOVE),
+    Rule("nginx-auth-basic-other", passwords_are_limited_and_checked, REMOVE),
     Rule(
         "nginx-auth-basic-variable",
         only_a_session_replaces_password,

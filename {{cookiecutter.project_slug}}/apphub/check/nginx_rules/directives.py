@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([1-9]|\w+))")
 
-# What a map or a geo has beside its entries.
+# Parameters of a map or a geo, which are not entries.
 MAP_PARAMETERS = {
     "map": {"hostnames", "volatile"},
     "geo": {"delete", "proxy", "proxy_recursive", "ranges"},
@@ -20,7 +20,7 @@ MAP_PARAMETERS = {
 
 
 class Values(NamedTuple):
-    """What a text may become.
+    """The values that a text may have.
 
     Attributes:
         literals: words of the configuration.
@@ -64,7 +64,7 @@ class Directive:
 
     @property
     def value(self) -> str:
-        """The last argument: what a map's entry stands for, or a map's own variable."""
+        """The last argument: the value of a map's entry, or a map's own variable."""
         return self.args[-1] if self.args else ""
 
     def own(self, name: str) -> list[Directive]:
@@ -104,7 +104,7 @@ class Directive:
     @cached_property
     def maps(self) -> dict[str, Directive]:
         """Each variable that a map or a geo defines."""
-        return {each.value.strip("$"): each for each in self.all("map", "geo")}
+        return {each.value.strip("$").lower(): each for each in self.all("map", "geo")}
 
     def resolve(self, text: str, seen: frozenset[str] = frozenset()) -> Values:
         """Follow a text's variables through the maps to what they may become."""
@@ -146,8 +146,8 @@ class Directive:
 
 
 def variables_in(text: str) -> list[str]:
-    """Return the names of the variables in a text, in their order."""
-    return [one or other for one, other in VARIABLE.findall(text)]
+    """Return the names of the variables in a text, in their order. nginx ignores their case."""
+    return [(one or other).lower() for one, other in VARIABLE.findall(text)]
 
 
 def is_literal(text: str) -> bool:

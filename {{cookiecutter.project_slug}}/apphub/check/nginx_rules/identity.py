@@ -1,4 +1,4 @@
-"""Rules: Streamlit is told who the user is by nginx, never by the client."""
+"""Rules: Streamlit gets the user's name from nginx, never from the client."""
 
 from __future__ import annotations
 
@@ -12,23 +12,29 @@ from apphub.check.nginx_rules.rule import Rule, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The headers by which proxies tell an app who the user is.
+# The headers in which proxies send the user to an app.
 IDENTITY_HEADER = re.compile(
     r"x-(auth|user|webauth)|(x-)?(forwarded|remote)-(user|name|email|groups|preferred)", re.I
 )
+IDENTITIES = ("$user", "$session_user", "$password_user")
 COOKIES = ("$session_cookie", "$process_cookie")  # whose session it is, and in which worker
 CAPTURE = re.compile(r"\$\{?[1-9]")
+NGINX_VARIABLE = re.compile(
+    r"\$\{?(http|cookie|arg|sent_http|sent_trailer|upstream_(http|cookie|trailer))_"
+)
 NAMED_CAPTURE = re.compile(r"\(\?(?:P?<[A-Za-z_]|')")
 
 
 def identity_is_never_the_clients(main: Directive) -> Iterator[Violation]:
-    """What names the user is a word of the configuration, never one that a client wrote."""
+    """The user's name is a literal of the configuration, never a text that a client wrote."""
     for directive in main.all("proxy_set_header"):
         header, value = directive.arg(0), directive.arg(1)
         if not IDENTITY_HEADER.match(header) or not value:
             continue
         if is_literal(value):
             yield Violation(directive, f"{header} is the same for every user: {value}")
+        elif value not in IDENTITIES:
+            yield Violation(directive, f"{header} may be what a client chose: {value}")
         for name in sorted(main.resolve(value).variables):
             yield Violation(directive, f"{header} may be what a client wrote, by way of ${name}")
 
@@ -87,14 +93,14 @@ def captures_stay_in_their_entry(main: Directive) -> Iterator[Violation]:
 def variables_are_defined_once(main: Directive) -> Iterator[Violation]:
     """A second map, or `set`, would silently replace a variable that decides who gets in."""
     first: dict[str, Directive] = {}
-    for directive in main.all("map", "geo", "split_clients"):
-        earlier = first.setdefault(directive.value, directive)
-        if earlier is not directive:
-            yield Violation(directive, f"{directive.value} is defined in {earlier.place} already")
-    for directive in main.all("set"):
-        variable = directive.arg(0)
-        if variable in first:
-            yield Violation(directive, f"{variable} is defined in {first[variable].place} already")
+    for directive in main.all("map", "geo", "split_clients", "set"):
+        is_set = directive.name == "set"
+        variable = (directive.arg(0) if is_set else directive.value).lower()
+        earlier = first.get(variable) if is_set else first.setdefault(variable, directive)
+        if earlier and earlier is not directive:
+            yield Violation(directive, f"{variable} is defined in {earlier.place} already")
+        elif NGINX_VARIABLE.match(variable):
+            yield Violation(directive, f"{variable} is nginx's own, and would change everywhere")
 
 
 RULES = (

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # Passwords, sessions, query strings, and the name, as some type their password there.
 SECRET = re.compile(
     r"\$(request|request_uri|args|query_string|arg_\w+|cookie_\w+|remote_user|\d"
-    r"|http_(authorization|cookie|referer))|[0-9a-f]{64}"
+    r"|http_(authorization|cookie|referer)|(sent|upstream)_http_set_cookie|request_body)"
+    r"|[0-9a-f]{64}"
 )
 PATH_WITHOUT_QUERY = re.compile(r"~\^\(\[\^\?#[^]]*\]")
 # Decoded, or as the client sent it: it may have blanks and line breaks, and any length.
@@ -51,7 +52,7 @@ def _find_secrets(main: Directive, log_format: Directive) -> Iterator[Violation]
 
 
 def log_lines_cannot_be_forged(main: Directive) -> Iterator[Violation]:
-    """What a client wrote is escaped, and matched before: no blanks, and limited in length."""
+    """A client's text is escaped, and matched first: no blanks, and limited in length."""
     for directive in main.all("log_format"):
         if "escape=none" in directive.args:
             yield Violation(

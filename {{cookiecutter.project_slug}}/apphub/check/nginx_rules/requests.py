@@ -48,8 +48,25 @@ def address_is_nginxs_own(main: Directive) -> Iterator[Violation]:
         header, value = directive.arg(0), directive.arg(1)
         if header.lower() in ("x-forwarded-for", "x-real-ip") and value != "$remote_addr":
             yield Violation(directive, f"{header} is {value}, not $remote_addr")
-        elif re.match("x-forwarded-", header, re.I) and "$http_" in value:
+        elif re.match("x-forwarded-", header, re.I) and any(
+            name.startswith("http_") for name in variables_in(value)
+        ):
             yield Violation(directive, f"{header} is what the client wrote: {value}")
+    for directive in main.all("real_ip_header", "real_ip_recursive", "set_real_ip_from"):
+        value = directive.arg(0).lower()
+        if value not in ("x-forwarded-for", "off") and directive.name != "set_real_ip_from":
+            yield Violation(directive, f"a client could choose its address: {directive}")
+        elif value.endswith("/0"):
+            yield Violation(directive, f"every client could choose its address: {directive}")
+
+
+def target_is_fixed(main: Directive) -> Iterator[Violation]:
+    """proxy_pass leads to a host of the configuration, not to one that a client names."""
+    for directive in main.all("proxy_pass"):
+        scheme, _, target = directive.arg(0).rpartition("://")
+        host = target.partition("/")[0]
+        if names := main.resolve(f"{scheme}{host}").variables:
+            yield Violation(directive, f"a client may choose the host, by way of ${min(names)}")
 
 
 def login_attempts_are_limited(main: Directive) -> Iterator[Violation]:
@@ -77,7 +94,7 @@ def sessions_are_never_limited(main: Directive) -> Iterator[Violation]:
     sessions = {name for key in keys for name in variables_in(key)}
     for zone in main.all("limit_req_zone"):
         key = zone.arg(0)
-        name = key.strip("${}")
+        name = key.strip("${}").lower()
         defined_by = main.maps.get(name)
         if not defined_by or defined_by.name != "map" or len(variables_in(key)) != 1:
             yield Violation(zone, f"no map defines the key {key}")
@@ -89,6 +106,7 @@ def sessions_are_never_limited(main: Directive) -> Iterator[Violation]:
 
 RULES = (
     Rule("nginx-request-headers", client_headers_are_not_passed_on, SEE_SERVER_CONF),
+    Rule("nginx-proxy-target", target_is_fixed, "Name the host, or use a map of literals."),
     Rule("nginx-upgrade-header", only_websocket_is_upgraded, SEE_SERVER_CONF),
     Rule(
         "nginx-client-address",
