@@ -87,7 +87,7 @@ def bake(try_to_bake):
 
 @pytest.fixture
 def refused(try_to_bake, capfd):
-    """Bake with answers that are wrong, and return what the user is told."""
+    """Bake with answers that are wrong, and return the message."""
 
     def refused(password: str | None = PASSWORD, **answers: object) -> str:
         capfd.readouterr()

@@ -179,6 +179,6 @@ def test_app_sets_the_level_and_adds_no_second_line(configured):
     logging.getLogger("apps.writes").info("too early")
     logging.basicConfig()
     logging.getLogger("apps.writes").info("too early")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     logging.getLogger("apps.writes").info("all is well")
     assert configured.getvalue() == "at=info apps.writes: all is well\n"

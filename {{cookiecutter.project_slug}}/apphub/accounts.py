@@ -48,7 +48,7 @@ def set_password(user: str, password: str, root: Path = ROOT) -> bool:
                 f"name, or change that user's password: python manage.py passwd {other}"
             )
     digest = hash_password(password)
-    # nginx takes a user's first line; a second one would be a password that nobody knows of.
+    # nginx reads only the first line of a user. A second one would be an old password: remove it.
     place = names.index(user) if user in names else len(lines)
     lines = [line for line, name in zip(lines, names, strict=True) if name != user]
     lines.insert(place, f"{user}:{digest}")

@@ -55,7 +55,7 @@ class Commands(click.Group):
             raise click.ClickException(missing) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{place}{error.strerror}") from error
+            raise click.ClickException(f"{place}{error.strerror or error}") from error
 
 
 @click.group(cls=Commands)
@@ -249,7 +249,9 @@ def deploy_command(root: Path, /, **options: Any) -> None:
 @cli.command("update")
 @click.option("--template", help="The template's path or URL, if not the one it was made from.")
 @click.option("--checkout", help="A tag, branch or commit of the template, if not the newest.")
-@click.option("--force", is_flag=True, help="Update in spite of uncommitted changes.")
+@click.option(
+    "--force", is_flag=True, help="Update in spite of uncommitted changes (not with cruft)."
+)
 @click.pass_obj
 def update_command(root: Path, /, **options: Any) -> None:
     """Update to a newer version of the template.

@@ -34,7 +34,7 @@ class Finding:
 
 
 class InvalidInput(Exception):
-    """What was asked for breaks a rule. The text names it, and says how to fix it."""
+    """An input breaks a rule. The text says what is wrong and how to fix it."""
 
 
 class InvalidFile(InvalidInput):

@@ -83,8 +83,8 @@ def configure_logging() -> None:
     basic_config = logging.basicConfig
 
     def set_level_only(**given: Any) -> None:
-        """There is a handler already, so it adds none; the level that an app sets counts."""
-        basic_config(**given)
+        """Add no handler, even with force=True: there is one already. The level has an effect."""
+        basic_config(**{**given, "force": False})
         if given.get("level") is not None:
             root.setLevel(given["level"])
 

@@ -54,7 +54,7 @@ class App:
     section: str = ""
 
     def is_for(self, user: str | None) -> bool:
-        """Return whether the user may see the app. On a workstation there is no user: None may."""
+        """Return whether the user may see the app. None is a workstation, without a login."""
         return not self.users or user is None or user in self.users
 
     @property

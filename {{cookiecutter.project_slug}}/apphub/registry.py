@@ -60,7 +60,7 @@ def add_app(name: str, root: Path = ROOT, template: Path = APP_TEMPLATE) -> App:
 
     taken = {app.url_path for app in menu}
     taken |= {path.stem.lower() for path in (root / "apps").glob("*")}
-    app = App(name, f"apps.{_find_free_name(make_module_name(name), taken)}")
+    app = App(name, f"apps.{_find_free_name(make_module_name(name, root), taken)}")
     module = root / "apps" / f"{app.url_path}.py"
     title = quote_python(escape_markdown(name))
     write_atomically(module, template.read_text("utf-8").replace('"New app"', title))

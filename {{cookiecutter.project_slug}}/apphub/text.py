@@ -35,7 +35,7 @@ def validate_line(text: object, max_length: int) -> None:
         raise ValueError("is empty, or begins or ends with a blank")
     if len(text) > max_length:
         raise ValueError(f"is longer than {max_length} characters")
-    # Control characters, lone surrogates and line breaks; a joiner inside an emoji is welcome.
+    # Control characters, lone surrogates and line breaks; a joiner inside an emoji is allowed.
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
         raise ValueError("contains a control character or a line break")
 

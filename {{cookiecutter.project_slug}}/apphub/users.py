@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 USER_NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or a digit"
 
-# nginx tells Streamlit the name of the user in this header, and sets it on each request.
+# nginx sends Streamlit the user's name in this header, on each request.
 USER_HEADER = "X-Forwarded-User"
 
 # crypt(3)'s bcrypt, with a cost from 10 to 31. nginx would accept {PLAIN} and MD5 as well.

@@ -1,7 +1,7 @@
 """Checks the project, and does once what each start would do otherwise.
 
-What the check finds would let somebody in or keep everybody out: then the build fails, nothing is
-deployed, and the dyno runs on as it was.
+If the check finds an error, the build fails and nothing is deployed: the dyno continues with the
+previous version.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ COMPRESSIBLE = {".js", ".mjs", ".css", ".json", ".map", ".svg", ".wasm", ".ttf"}
 def precompress(folder: Path) -> tuple[int, int]:
     """Write x.gz next to each compressible file, and delete those whose file is gone.
 
-    What an earlier run has written and is still right stays.
+    An x.gz that is up to date is kept.
 
     Args:
         folder: the folder, with its subfolders.

@@ -54,7 +54,7 @@ def inspect_repository(root: Path) -> tuple[Repository, list[str]]:
     exists, blockers = _find_repository(root)
     changes, ignores_users = _read_status(root, exists)
     blockers += _find_blocking_changes(root, changes)
-    if changes and not _knows_committer(root):
+    if not _knows_committer(root):
         blockers.append(
             "git does not know your name, which each commit needs. Set it once: "
             'git config --global user.name "Anna Berg", '

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# What counts is what these are on Heroku, whatever they are on this machine.
+# The check uses the values of these on Heroku, not those on this machine.
 CONFIG_VARS = (
     "FRAME_ANCESTORS",
     "HTPASSWD",

@@ -1,7 +1,7 @@
 """`python manage.py serve`: runs the full stack on this computer, as it runs on a dyno.
 
 It does what bin/start-nginx does on Heroku: renders config/nginx.conf.erb, runs the Procfile's
-command, and starts nginx when that is ready. What differs from a dyno is in nginx.py.
+command, and starts nginx when that is ready. What differs from a dyno: nginx.py, and the cookies.
 """
 
 from __future__ import annotations

@@ -99,8 +99,8 @@ def nginx_command(nginx: str, root: Path) -> list[str]:
     if tuple(map(int, re.findall(r"\d+", version)[:3])) >= FIRST_WITH_ERROR_LOG_OPTION:
         command += ["-e", "stderr"]
     if os.geteuid() == 0:
-        # On a dyno one user runs everything. Here the workers of root's nginx would be nobody's,
-        # and could not read the hashes.
+        # On a dyno one user runs everything. Here root's nginx would run its workers as nobody,
+        # who could not read the hashes.
         import grp
         import pwd
 

@@ -118,7 +118,7 @@ def build_page(app: App, title: str, link_home: Callable[[], None], **options: A
 def not_found_page(pages: list[AppPage]) -> list[AppPage]:
     """Return a page for the browser's address where none of these has it, or nothing."""
     path = unquote(urlsplit(st.context.url or "").path).strip("/")
-    end = path.rpartition("/")[2].strip()  # Streamlit goes by that alone
+    end = path.rpartition("/")[2].strip()  # Streamlit looks only at this part
     if not end or any(page.url_path == end for page in pages):
         return []
     draw = partial(show_not_found, path, partial(show_home_link, pages[0]))

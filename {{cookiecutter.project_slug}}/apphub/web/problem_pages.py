@@ -56,8 +56,8 @@ def show_no_apps() -> None:
 def show_not_found(path: str, link_home: Callable[[], None]) -> None:
     """Draw the page at an address where the user has no app.
 
-    There is one page for what does not exist and for what is another user's: an address tells
-    nobody which apps others have.
+    Missing apps and apps of other users have the same page, so that an address does not reveal
+    which apps others have.
     """
     st.title("Page not found", anchor=False)
     st.write(
