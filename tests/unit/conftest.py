@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from baked import BakedProject
 from hypothesis import settings
 from strategies import HASH
 
-# A busy machine is slow, and nothing is wrong with it.
-settings.register_profile("unit", deadline=None)
+# A busy machine is slow, and nothing is wrong with it. In CI each run tests the same examples.
+settings.register_profile("unit", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("unit")
 
 VARIABLES = [

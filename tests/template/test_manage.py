@@ -1,43 +1,39 @@
-"""manage.py as a program, with apphub beside it: what another process or a terminal shows."""
+"""manage.py as a program: what another process or a terminal shows."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import bcrypt
 import pexpect
 import pytest
-from baked import ROOT, BakedProject
+
+if TYPE_CHECKING:
+    from baked import BakedProject
 
 OTHER = "another good password"
 # Modules that the template had at the root, or has in apphub/, and others in their place.
 OWN_MODULES = ["users", "log", "logfmt", "menu", "page", "server", "check", "web", "build", "cli"]
 
 
-@pytest.fixture
-def whole_project(project) -> BakedProject:
-    """The project with manage.py and apphub."""
-    template = ROOT / "{{cookiecutter.project_slug}}"
-    no_caches = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(template / "apphub", project.path / "apphub", ignore=no_caches)
-    shutil.copytree(template / "config", project.path / "config", ignore=no_caches)
-    for name in ("manage.py", "requirements.txt"):
-        shutil.copy(template / name, project.path / name)
-    return project
+@pytest.fixture(autouse=True)
+def no_password_in_the_environment(project, monkeypatch):
+    """The hook has read it there; passwd would, too."""
+    monkeypatch.delenv("AUTH_PASSWORD")
 
 
 @pytest.fixture
-def manage(whole_project):
+def manage(project):
     """Run manage.py without a terminal, and return its exit status and its output."""
 
     def manage(*arguments: str, python: tuple[str, ...] = ()) -> tuple[int, str]:
-        command = [sys.executable, *python, str(whole_project.path / "manage.py"), *arguments]
+        command = [sys.executable, *python, str(project.path / "manage.py"), *arguments]
         ended = subprocess.run(
             command,
-            cwd=whole_project.path.parent,
+            cwd=project.path.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -61,15 +57,15 @@ def test_outside_the_environment_it_says_so_without_a_traceback(manage):
     assert "Traceback" not in output
 
 
-def test_commands_from_another_folder(whole_project, manage):
+def test_commands_from_another_folder(project, manage):
     assert manage("users") == (0, "anna.b  every app\n")
     status, output = manage("add-app", "Café")
     assert (status, "Wrote apps/cafe.py" in output) == (0, True)
-    assert 'TITLE = "Café"' in whole_project.read("apps/cafe.py")
+    assert 'TITLE = "Café"' in project.read("apps/cafe.py")
 
 
-def test_password_typed_on_a_terminal(whole_project):
-    command = [str(whole_project.path / "manage.py"), "passwd", "bob"]
+def test_password_typed_on_a_terminal(project):
+    command = [str(project.path / "manage.py"), "passwd", "bob"]
     environ = {**os.environ, "LANG": "C.UTF-8"}
     child = pexpect.spawn(sys.executable, command, env=environ, encoding="utf-8", timeout=60)
     for prompt in ("Password for bob", "Repeat password"):
@@ -78,22 +74,22 @@ def test_password_typed_on_a_terminal(whole_project):
         child.sendline(OTHER)
     child.expect(pexpect.EOF)
     assert OTHER not in child.before
-    assert bcrypt.checkpw(OTHER.encode(), hash_of(whole_project, "bob"))
+    assert bcrypt.checkpw(OTHER.encode(), hash_of(project, "bob"))
 
 
-def test_modules_of_the_user_are_not_imported(whole_project, manage):
+def test_modules_of_the_user_are_not_imported(project, manage):
     for name in OWN_MODULES:
         for folder in ("", "apps/"):
-            whole_project.write(f"{folder}{name}.py", f"raise RuntimeError('{folder}{name}')\n")
+            project.write(f"{folder}{name}.py", f"raise RuntimeError('{folder}{name}')\n")
     for command in (["users"], ["passwd", "bob", "--generate"], ["remove-app", "churn_explorer"]):
         status, output = manage(*command)
         assert (status, "RuntimeError" in output) == (0, False), output
 
 
-def test_secrets_py_does_not_replace_pythons_own(whole_project, manage):
+def test_secrets_py_does_not_replace_pythons_own(project, manage):
     """It would on Heroku, where the folder comes first: tests/unit/check/test_shadowing.py."""
-    whole_project.write("secrets.py", "TOKEN = 'x'\n")
+    project.write("secrets.py", "TOKEN = 'x'\n")
     status, output = manage("passwd", "bob", "--generate")
     assert status == 0, output
     [password] = [line.rpartition(" ")[2] for line in output.splitlines() if "only once" in line]
-    assert bcrypt.checkpw(password.encode(), hash_of(whole_project, "bob"))
+    assert bcrypt.checkpw(password.encode(), hash_of(project, "bob"))
