@@ -362,7 +362,7 @@ MUTANTS = [
     ),
     Mutant(
         "31",
-        "a variable that decides who gets in, set anew",
+        "a variable that decides who gets in, set again",
         (Edit(SERVER, "location / {\n", "location / {\n  set $realm off;\n"),),
         in_server="set $realm off;",
     ),

@@ -11,13 +11,12 @@ import pytest
 from baked import PASSWORD, ROOT, USER, BakedProject
 from fake_dyno import FakeDyno
 from http_client import HttpClient
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from streamlit_page import (
     heading,
     logged_in,
     main_of,
     menu,
-    open_tab,
     wait_until_drawn,
     wait_until_settled,
 )
@@ -92,24 +91,6 @@ def built(baked_project: BakedProject, nginx: str) -> Iterator[FakeDyno]:
     dyno = FakeDyno(baked_project.path, nginx, SHOW_ERRORS="0", SESSION_SECRET=SECRET)
     yield dyno
     dyno.stop()
-
-
-@pytest.fixture
-def dyno(built: FakeDyno) -> FakeDyno:
-    """The module's dyno, running."""
-    return built.ensure_up()
-
-
-@pytest.fixture(scope="module")
-def context(built, chromium) -> Iterator[BrowserContext]:
-    with logged_in(chromium, built.ensure_up().url) as context:
-        yield context
-
-
-@pytest.fixture
-def page(dyno, context) -> Iterator[Page]:
-    with open_tab(context) as page:
-        yield page
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from baked import AUTH, PASSWORD, USER, BakedProject
 from fake_dyno import FakeDyno, wait_until
 from http_client import COOKIE, HttpClient, credentials
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from streamlit_page import (
     DESKTOP,
     choose_file,
@@ -91,25 +91,6 @@ def built(baked_project: BakedProject, nginx: str) -> Iterator[FakeDyno]:
     broken.add_to_menu(*({"name": name, "module": f"apps.{name}"} for name in names))
     yield dyno
     dyno.stop()
-
-
-@pytest.fixture
-def dyno(built: FakeDyno) -> FakeDyno:
-    """The module's dyno, running."""
-    return built.ensure_up()
-
-
-@pytest.fixture(scope="module")
-def context(built, chromium) -> Iterator[BrowserContext]:
-    with logged_in(chromium, built.ensure_up().url) as context:
-        yield context
-
-
-@pytest.fixture
-def page(dyno, context) -> Iterator[Page]:
-    """A page of a user who has logged in."""
-    with open_tab(context) as page:
-        yield page
 
 
 @contextmanager

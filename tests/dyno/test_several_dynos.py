@@ -55,19 +55,6 @@ def client(router) -> RoutedClient:
     return RoutedClient(router, USERS)
 
 
-@pytest.fixture
-def browsers(request, client):
-    """Make browsers; they are closed after the test."""
-
-    def browsers(count: int) -> list[BrowserClient]:
-        made = [BrowserClient(client) for _ in range(count)]
-        for browser in made:
-            request.addfinalizer(browser.close)
-        return made
-
-    return browsers
-
-
 # -- The fake router ---------------------------------------------------------------------------
 
 

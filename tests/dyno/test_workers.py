@@ -51,19 +51,6 @@ def client(dyno) -> HttpClient:
     return HttpClient(dyno.url, {USER: PASSWORD}, router=True)
 
 
-@pytest.fixture
-def browsers(request, client):
-    """Make browsers; they are closed after the test."""
-
-    def browsers(count: int) -> list[BrowserClient]:
-        made = [BrowserClient(client) for _ in range(count)]
-        for browser in made:
-            request.addfinalizer(browser.close)
-        return made
-
-    return browsers
-
-
 def wait_for_another(dyno: FakeDyno, index: int, gone: int) -> int:
     """Wait until another process answers in the place of the one that has gone."""
     wait_until(lambda: dyno.has_replaced(index, gone))
