@@ -396,7 +396,7 @@ def test_port_that_serve_refuses(manage, fake_package, port):
 
 def test_deploy(project, manage, fake_package):
     calls = fake_package("deploy")
-    options = {"name": None, "region": None, "team": None, "message": "Deploy", "yes": False}
+    options = {"name": None, "region": None, "team": None, "message": None, "yes": False}
     options |= {"dry_run": False, "root": project.path}
     assert manage("deploy").exit_code == 0
     given = ["--name", "a", "--region", "eu", "--team", "t", "-m", "New", "--yes", "--dry-run"]

@@ -229,9 +229,7 @@ def serve_command(root: Path, port: int) -> None:
 @click.option("--name", help="The name of a new app on Heroku, if not the folder's.")
 @click.option("--region", help="The region of a new app: us or eu.")
 @click.option("--team", help="The team on Heroku that a new app belongs to.")
-@click.option(
-    "-m", "--message", default="Deploy", show_default=True, help="The commit message of changes."
-)
+@click.option("-m", "--message", help="The commit message of changes.  [default: Deploy]")
 @click.option("--yes", is_flag=True, help="Run all steps without asking.")
 @click.option("--dry-run", is_flag=True, help="List the steps and their commands; change nothing.")
 @click.pass_obj

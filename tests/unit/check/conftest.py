@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import crossplane.parser
+import packaging.requirements
 import pytest
 from check_helpers import FILES, TEMPLATE, Check, Found, copy_files
 
@@ -38,6 +39,9 @@ def read_everything_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(project_module, "read_installed", cache(installed.read_installed))
         patch.setattr(sources, "parse_source", cache(sources.parse_source))
+        patch.setattr(
+            packaging.requirements, "Requirement", cache(packaging.requirements.Requirement)
+        )
         patch.setattr(crossplane.parser, "lex", lex_once)
         yield
 

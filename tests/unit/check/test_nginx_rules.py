@@ -324,6 +324,11 @@ MISTAKES: dict[str, list[Case]] = {
         (OWN, "  server {", "  server { listen 8001; }\n  server {"),
         (OWN, "http {", "stream { server { listen 8001; proxy_pass unix:/tmp/s; } }\nhttp {"),
     ],
+    "nginx-server-rules-order": [
+        (OWN, f"include ../{SERVER};", f"break; include ../{SERVER};"),
+        (OWN, f"include ../{SERVER};", f"rewrite ^/old /new last; include ../{SERVER};"),
+        (OWN, f"include ../{SERVER};", f"if ($uri = /old) {{ break; }} include ../{SERVER};"),
+    ],
 }  # fmt: skip
 
 # What looks like a mistake and is not one.
@@ -336,6 +341,7 @@ HARMLESS = [
     own("location = /favicon.ico { alias /app/favicon.ico; }"),
     own("error_page 404 /.refused/400;"),
     own("rewrite ^/old /new last;"),
+    (OWN, f"include ../{SERVER};", f"set $mine 1; include ../{SERVER};"),
     own("location = /robots.txt { try_files /.nothing/ =404; }"),
     own("set $mine 1; set $mine 2;"),
     own(

@@ -124,7 +124,7 @@ class UnitWorkstation(Workstation):
         name: str | None = None,
         region: str | None = None,
         team: str | None = None,
-        message: str = "Deploy",
+        message: str | None = None,
         yes: bool = False,
         dry_run: bool = False,
     ) -> Result:

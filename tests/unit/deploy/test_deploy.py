@@ -210,6 +210,16 @@ def test_a_run_after_a_stop_continues_there(workstation, number, answer):
     assert workstation.changes == ALL
 
 
+def test_the_command_that_continues_has_the_same_options(workstation):
+    answers = ["y\n", "y\n", "n\n"]
+    _, output = workstation.deploy(*answers, name="team-numbers", region="eu", message="It's new")
+    assert output.endswith(
+        "To continue: python manage.py deploy --name team-numbers --region eu "
+        "--message 'It'\"'\"'s new'\n"
+    )
+    assert workstation.changes == []
+
+
 def test_ctrl_c_before_the_first_step(workstation, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

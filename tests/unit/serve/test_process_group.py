@@ -58,7 +58,7 @@ def test_a_process_that_ignores_sigterm_is_killed(group, monkeypatch):
     monkeypatch.setattr(process_group, "SHUTDOWN_TIMEOUT", 0.3)
     with group:
         number = group.id
-        stubborn = "trap '' TERM; echo > stubborn; while :; do sleep 1; done"
+        stubborn = "trap '' TERM; echo > stubborn; exec sleep 99"
         group.start("one", ["sh", "-c", stubborn], {**os.environ})
         group.wait((group.root / "stubborn").exists, 20, "no sh")
     assert not list_running(number)
@@ -69,7 +69,7 @@ import os, pathlib, time
 from apphub.serve.process_group import ProcessGroup
 try:
     with ProcessGroup(pathlib.Path()) as group:
-        group.start("one", ["sh", "-c", "sleep 99 & sleep 98"], {**os.environ})
+        group.start("one", ["sleep", "98"], {**os.environ})
         print(group.id, flush=True)
         os.kill(os.getpid(), NUMBER)
         time.sleep(20)
@@ -110,7 +110,7 @@ def test_each_signal_ends_all_processes(tmp_path, number, status, output):
     [
         ("exit 3", "one exited with status 3"),
         ("kill -9 $$", "one was ended by signal 9"),
-        ("sleep 9", "too late"),
+        ("exec sleep 9", "too late"),
     ],
 )
 def test_waiting_in_vain(group, command, words):

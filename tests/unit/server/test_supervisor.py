@@ -92,7 +92,7 @@ def refusal(project, **environ: str) -> str:
     assert sorted(message.split("\n")[1:]) == sorted(
         f"{LOG_PREFIX}{text}" for text in "\n".join(map(str, findings)).split("\n")
     )
-    assert message.startswith(f"{LOG_PREFIX}nginx was not started. `python manage.py check`")
+    assert message.startswith(f"{LOG_PREFIX}nginx was not started. Fix this first:\n")
     assert "hunter2" not in message
     assert "$2b$" not in message
     return message

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import distributions
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from apphub.check.report import CheckSkipped
 from apphub.check.requirements import NOT_INSTALLED
@@ -17,7 +19,8 @@ SIZE = re.compile(r",(\d+)\r?$", re.MULTILINE)
 TOP_LEVEL = re.compile(r"^\"?(\w+)(?:/[^,]*\.(?:py|so|pyd)|(?:\.[^/,]+)?\.(?:py|so|pyd))\"?,", re.M)
 
 
-class Package(NamedTuple):
+@dataclass(frozen=True)
+class Package:
     """The metadata of an installed package.
 
     Attributes:
@@ -34,7 +37,7 @@ class Package(NamedTuple):
         """The size of its files, in bytes."""
         return sum(map(int, SIZE.findall(self.record)))
 
-    @property
+    @cached_property
     def top_level_modules(self) -> set[str]:
         """The modules that `import` finds by one name."""
         return set(TOP_LEVEL.findall(self.record))

@@ -6,12 +6,13 @@ dry run shows what a run would do, and a second run continues where the first on
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from apphub.deploy.execute import CONTINUE, execute_steps, raise_if_blocked
+from apphub.deploy.execute import execute_steps, raise_if_blocked
 from apphub.deploy.heroku import get_web_url
 from apphub.deploy.plan import LOG_IN, Step, plan
 from apphub.deploy.show import show_plan
@@ -20,6 +21,7 @@ from apphub.paths import ROOT
 from apphub.text import summarize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -27,7 +29,7 @@ def deploy(
     name: str | None,
     region: str | None,
     team: str | None,
-    message: str,
+    message: str | None,
     yes: bool,
     dry_run: bool,
     root: Path = ROOT,
@@ -38,7 +40,7 @@ def deploy(
         name: the name of a new app on Heroku; None for the folder's name.
         region: where a new app runs; None for Heroku's default.
         team: the team on Heroku that a new app belongs to; None for the user's own account.
-        message: the message of the commit.
+        message: the message of the commit; None for "Deploy".
         yes: whether to ask for no confirmation.
         dry_run: whether to list the steps, and change nothing.
         root: the project's folder.
@@ -52,13 +54,15 @@ def deploy(
             "Each step asks for a confirmation, and there is no terminal here. Use --yes to "
             "execute all steps without asking, or --dry-run to list them."
         )
-    pairs = {"--region": region, "--team": team}
-    options = [word for option, value in pairs.items() if value for word in (option, value)]
+    places = {"--region": region, "--team": team}
+
+    again = _join({"--name": name, **places, "--message": message})
+    to_continue = f"To continue: {shlex.join(['python', 'manage.py', 'deploy', *again])}"
 
     def prepare() -> tuple[State, list[Step]]:
         click.echo("Checking the project, git and Heroku ...\n")
         state = inspect(name, root)
-        return state, list(plan(state, options, message))
+        return state, list(plan(state, _join(places), message or "Deploy"))
 
     try:
         state, steps = prepare()
@@ -69,15 +73,20 @@ def deploy(
         first = 0
         if not state.account:  # only after the login can one see what is on Heroku
             first = steps.index(LOG_IN) + 1
-            execute_steps(steps[:first], 1, yes, root)
+            execute_steps(steps[:first], 1, yes, root, to_continue)
             click.echo()
             state, steps = prepare()
             raise_if_blocked(state.blockers)
-        execute_steps(steps[first:], first + 1, yes, root)
+        execute_steps(steps[first:], first + 1, yes, root, to_continue)
         show_result(state, root)
     except KeyboardInterrupt:
-        click.echo(f"\nStopped. {CONTINUE}", err=True)
+        click.echo(f"\nStopped. {to_continue}", err=True)
         raise click.exceptions.Exit(1) from None
+
+
+def _join(options: Mapping[str, str | None]) -> list[str]:
+    """Return the options that have a value, as words of a command."""
+    return [word for option, value in options.items() if value for word in (option, value)]
 
 
 def show_result(state: State, root: Path) -> None:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CONTINUE = "To continue: python manage.py deploy"
-
 
 def raise_if_blocked(blockers: Sequence[str]) -> None:
     """Raise click.ClickException where something has to be fixed first."""
@@ -25,7 +23,9 @@ def raise_if_blocked(blockers: Sequence[str]) -> None:
         raise click.ClickException("\n".join([FIX_FIRST, *blockers]))
 
 
-def execute_steps(steps: Sequence[Step], first: int, yes: bool, root: Path) -> None:
+def execute_steps(
+    steps: Sequence[Step], first: int, yes: bool, root: Path, to_continue: str
+) -> None:
     """Execute those steps that are left, each after a confirmation.
 
     Args:
@@ -33,6 +33,7 @@ def execute_steps(steps: Sequence[Step], first: int, yes: bool, root: Path) -> N
         first: the number of the first of them.
         yes: whether to ask for no confirmation.
         root: the project's folder.
+        to_continue: a sentence with the command that continues after a stop.
 
     Raises:
         click.ClickException: a command has failed, or a step has to be done by hand.
@@ -46,17 +47,17 @@ def execute_steps(steps: Sequence[Step], first: int, yes: bool, root: Path) -> N
         if step.done:
             continue
         if not step.commands:
-            raise click.ClickException(f"Step {number} has to be done by hand. {CONTINUE}")
+            raise click.ClickException(f"Step {number} has to be done by hand. {to_continue}")
         try:
-            execute_step(number, step, yes, root)
+            execute_step(number, step, yes, root, to_continue)
         except (click.Abort, KeyboardInterrupt):
             click.echo(
-                f"\nStopped at step {number}; completed steps are kept. {CONTINUE}", err=True
+                f"\nStopped at step {number}; completed steps are kept. {to_continue}", err=True
             )
             raise click.exceptions.Exit(1) from None
 
 
-def execute_step(number: int, step: Step, yes: bool, root: Path) -> None:
+def execute_step(number: int, step: Step, yes: bool, root: Path, to_continue: str) -> None:
     """Run a step's commands, after a confirmation.
 
     Raises:
@@ -72,7 +73,7 @@ def execute_step(number: int, step: Step, yes: bool, root: Path) -> None:
         if status and step.is_required:
             raise click.ClickException(
                 f"Step {number} failed: {format_command(command)} exited with status {status}; see "
-                f"the output above. {step.hint or CONTINUE}"
+                f"the output above. {step.hint or to_continue}"
             )
 
 

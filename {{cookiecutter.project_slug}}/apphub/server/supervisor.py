@@ -68,7 +68,7 @@ def load_access(
     except InvalidFile as error:
         findings += error.findings
     if findings:
-        lines = ["nginx was not started. `python manage.py check` finds this, too:"]
+        lines = ["nginx was not started. Fix this first:"]
         lines += map(str, findings)
         raise SystemExit("\n".join(f"{LOG_PREFIX}{line}" for line in lines))
     return settings, users

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HTTP_CONF = "apphub/nginx/http.conf"
 SERVER_CONF = "apphub/nginx/server.conf"
+REWRITES = ("break", "if", "rewrite")
 
 
 def http_block_includes_rules(main: Directive) -> Iterator[Violation]:
@@ -33,6 +34,18 @@ def each_server_includes_rules(main: Directive) -> Iterator[Violation]:
             )
 
 
+def server_rules_come_first(main: Directive) -> Iterator[Violation]:
+    """nginx executes these in their order, and `break` or `last` skips the rest of the server's."""
+    for server in main.servers:
+        rules = [each.order for each in server.block if each.place.startswith(SERVER_CONF)]
+        for directive in server.block:
+            if directive.name in REWRITES and rules and directive.order < rules[0]:
+                yield Violation(
+                    directive,
+                    f"may skip the redirect to https and the check of Origin: {directive}",
+                )
+
+
 RULES = (
     Rule(
         "nginx-http-rules-missing",
@@ -43,5 +56,10 @@ RULES = (
         "nginx-server-rules-missing",
         each_server_includes_rules,
         f"Add `include ../{SERVER_CONF};` to the server block.",
+    ),
+    Rule(
+        "nginx-server-rules-order",
+        server_rules_come_first,
+        f"Put it after `include ../{SERVER_CONF};`.",
     ),
 )
