@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from apphub.apps import MenuError
 from apphub.finding import Finding, InvalidFile, InvalidInput
-from apphub.menu import MenuError
 from apphub.settings import SettingsError
 from apphub.users import UsersError
 

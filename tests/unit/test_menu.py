@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from apphub import menu
-from apphub.menu import App, MenuError, load_menu, read_docstring
+from apphub.apps import App, MenuError, read_docstring
+from apphub.menu import load_menu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,6 +134,9 @@ def test_empty_list(found):
         ({**SALES, "Users": ["anna"]}, ["menu-unknown-key"]),
         ({**SALES, "colour": "red"}, ["menu-unknown-key"]),
         ({**SALES, "users": ["anna"], "group": "x"}, ["menu-unknown-key"]),
+        ({"script": "apps/a.py"}, ["menu-missing-key"]),
+        ({"name": "A", "always_on": True}, ["menu-missing-key", "menu-unknown-key"]),
+        ({"name": "A", "script": "apps/a.py", "port": 1}, ["menu-unknown-key"]),
     ],
 )
 def test_entry_with_other_keys(found, entry, codes):
@@ -341,6 +345,158 @@ def test_module_that_is_missing(tmp_path):
         App("Gone", "apps.gone").find(tmp_path)
     [finding] = caught.value.findings
     assert (finding.code, finding.where) == ("app-missing", "apps.json")
+
+
+# -- Modules and scripts ---------------------------------------------------------------------------
+
+
+def load_entry(write, root: Path, **entry: object) -> App:
+    """Return the app of an entry."""
+    write([{"name": "A", **entry}])
+    [app] = load_menu(root)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("script", "url_path", "folder"),
+    [
+        ("apps/sales.py", "sales", ""),
+        ("apps/Sales-2024.py", "Sales-2024", ""),
+        ("apps/2024.py", "2024", ""),
+        ("apps/売上.py", "売上", ""),
+        ("apps/दैनिक.py", "दैनिक", ""),
+        ("apps/forecast/streamlit_app.py", "forecast", "apps/forecast"),
+        ("apps/forecast/src/Home.py", "forecast", "apps/forecast"),
+        ("apps/forecast/My page 1.py", "forecast", "apps/forecast"),
+    ],
+)
+def test_script(write, tmp_path, script, url_path, folder):
+    app = load_entry(write, tmp_path, script=script)
+    assert (app.script, app.module, app.source) == (script, "", script)
+    assert (app.url_path, app.folder) == (url_path, folder)
+    assert (app.always_on, app.memory_mb, app.processes) == (False, 0, 1)
+    with pytest.raises(MenuError, match=r"has no file apps/"):
+        app.find(tmp_path)
+    path = tmp_path / script
+    path.parent.mkdir(parents=True)
+    path.write_text('"""What it does."""\n')
+    assert app.find(tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        *[1, None, "", [], "sales.py", "apps", "apps/", "apps/sales", "apps/sales.txt", "apps/.py"],
+        *["/apps/sales.py", "./apps/sales.py", "apps//sales.py", "apps/./sales.py", "Apps/a.py"],
+        *[
+            "apps/../app.py",
+            "apps/a/../../app.py",
+            "apps/a b.py",
+            "apps/a b/app.py",
+            "apps/a.b.py",
+            "apps/a.py/b.py",
+        ],
+        *["apps/a?.py", "apps/a%2f.py", "apps/📈.py", "apps/a\n.py", "apps\\a.py", "apps/a\\b.py"],
+        *["apps/a$x.py", 'apps/a".py', "apps/a;.py", "apps/{a}.py", "apps/~/app.py"],
+    ],
+)
+def test_script_that_is_not_a_file_in_apps(found, script):
+    assert found([SALES, {"name": "A", "script": script}]) == [("menu-script", SECOND)]
+
+
+@pytest.mark.parametrize("name", ["static", "media", "_stcore", "component", "App", "login"])
+@pytest.mark.parametrize("script", ["apps/{}.py", "apps/{}/app.py"])
+def test_address_that_is_not_available(found, message, name, script):
+    entry = {"name": "A", "script": script.format(name)}
+    assert found([SALES, entry]) == [("menu-reserved", SECOND)]
+    assert f"/{name}/" in message([SALES, entry])
+
+
+def test_module_and_script(found, message):
+    both = {**SALES, "script": "apps/sales.py"}
+    assert found([both]) == [("menu-two-kinds", FIRST)]
+    assert '"script"' in message([both])
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    {
+        "shares_state": [True, False],
+        "always_on": [True, False],
+        "memory_mb": [128, 512, 1_000_000],
+        "processes": [1, 2, 99],
+    }.items(),
+)
+def test_options(write, tmp_path, key, values):
+    kind = {"module": "apps.a"} if key == "shares_state" else {"script": "apps/a.py"}
+    for value in values:
+        app = load_entry(write, tmp_path, **kind, **{key: value})
+        assert getattr(app, key) == value
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ({"module": "apps.a", "always_on": True}, "script"),
+        ({"module": "apps.a", "memory_mb": 512}, "script"),
+        ({"module": "apps.a", "processes": 2}, "script"),
+        ({"script": "apps/a.py", "shares_state": True}, "module"),
+    ],
+)
+def test_option_of_the_other_kind(found, message, entry, kind):
+    apps = [SALES, {"name": "A", **entry}]
+    assert found(apps) == [("menu-unknown-key", SECOND)]
+    assert f'{list(entry)[1]!r} is only for a "{kind}".' in message(apps)
+
+
+NOT_BOOLEANS = [0, 1, "true", "", None, [], {}]
+NOT_NUMBERS = [0, -1, 1.5, "512", True, None, [], 10**9]
+
+
+@pytest.mark.parametrize("value", NOT_BOOLEANS)
+@pytest.mark.parametrize("key", ["shares_state", "always_on"])
+def test_option_that_is_not_true_or_false(found, key, value):
+    kind = {"module": "apps.a"} if key == "shares_state" else {"script": "apps/a.py"}
+    assert found([SALES, {"name": "A", **kind, key: value}]) == [("menu-boolean", SECOND)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("memory_mb", value) for value in (*NOT_NUMBERS, 127)),
+        *(("processes", value) for value in (*NOT_NUMBERS, 100)),
+    ],
+)
+def test_option_that_is_not_a_number_in_its_range(found, key, value):
+    entry = {"name": "A", "script": "apps/a.py", key: value}
+    assert found([SALES, entry]) == [("menu-number", SECOND)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"script": "apps/sales_report.py"},
+        {"script": "apps/sales_report/app.py"},
+        {"script": "apps/Sales_Report.py"},
+        {"module": "apps.SALES_REPORT"},
+    ],
+)
+def test_address_of_another_app(found, entry):
+    assert found([SALES, {"name": "A", **entry}]) == [("menu-duplicate", SECOND)]
+
+
+def test_two_scripts_of_one_folder(found):
+    first, second = ({"name": name, "script": f"apps/x/{name}.py"} for name in "ab")
+    assert found([first, second]) == [("menu-duplicate", SECOND)]
+
+
+def test_summary_of_a_script_is_its_docstring(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(App.find, "__defaults__", (tmp_path,))
+    app = load_entry(write, tmp_path, script="apps/a/app.py")
+    assert app.summary == ""
+    (tmp_path / "apps/a").mkdir(parents=True)
+    (tmp_path / "apps/a/app.py").write_text('"""Sales per week."""\n')
+    assert app.summary == "Sales per week."
 
 
 # -- Reading it again ------------------------------------------------------------------------------

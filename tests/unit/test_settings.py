@@ -26,15 +26,16 @@ def found(**environ: str) -> list[tuple[str, str]]:
 
 
 def test_defaults():
-    assert read_settings({}) == Settings("", (), 1, 8)
+    assert read_settings({}) == Settings("", (), 1, 8, 15)
     assert read_settings({"SESSION_SECRET": "", "FRAME_ANCESTORS": ""}) == Settings()
 
 
 def test_all_variables():
     environ = {"SESSION_SECRET": SECRET, "STREAMLIT_PROCESSES": "2", "NGINX_WORKERS": "16"}
     environ["FRAME_ANCESTORS"] = "https://intranet.example.com, https://*.example.org:8443"
+    environ["APP_IDLE_MINUTES"] = "60"
     sites = ("https://intranet.example.com", "https://*.example.org:8443")
-    assert read_settings(environ) == Settings(SECRET, sites, 2, 16)
+    assert read_settings(environ) == Settings(SECRET, sites, 2, 16, 60)
 
 
 @pytest.mark.parametrize("secret", ["x", "x" * 31, " ", "hunter2", "https://b\udcff", "é" * 15])
@@ -95,22 +96,37 @@ def test_separators_of_origins(separator):
     assert read_settings(environ).frame_ancestors == tuple(sites)
 
 
-@pytest.mark.parametrize("name", ["STREAMLIT_PROCESSES", "NGINX_WORKERS"])
+@pytest.mark.parametrize("name", ["STREAMLIT_PROCESSES", "NGINX_WORKERS", "APP_IDLE_MINUTES"])
 @pytest.mark.parametrize(
     "value",
     [
         *["", "0", "00", "-1", "1.5", "1e1", "x", " 1", "1 ", "1\n", "٢", "²", "1; user root"],
-        *["1000", "01", "+1"],
+        *["10000", "01", "+1"],
     ],
 )
 def test_invalid_number(name, value):
     assert found(**{name: value}) == [("settings-number", name)]
 
 
+LARGEST = {"STREAMLIT_PROCESSES": 99, "NGINX_WORKERS": 999, "APP_IDLE_MINUTES": 1440}
+
+
 def test_largest_numbers():
-    settings = read_settings({"STREAMLIT_PROCESSES": "99", "NGINX_WORKERS": "999"})
-    assert (settings.streamlit_processes, settings.nginx_workers) == (99, 999)
-    assert found(STREAMLIT_PROCESSES="100") == [("settings-number", "STREAMLIT_PROCESSES")]
+    settings = read_settings({name: str(number) for name, number in LARGEST.items()})
+    assert settings == Settings("", (), *LARGEST.values())
+
+
+@pytest.mark.parametrize(("name", "number"), LARGEST.items())
+def test_number_that_is_too_large(name, number):
+    assert found(**{name: str(number + 1)}) == [("settings-number", name)]
+
+
+def test_idle_minutes_hint():
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"APP_IDLE_MINUTES": "never"})
+    assert str(caught.value) == (
+        "APP_IDLE_MINUTES: 'never' is not a whole number from 1 to 1440. Set it to 15, or unset it."
+    )
 
 
 def test_all_findings_at_once():

@@ -2,128 +2,42 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import time
-import tokenize
-from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from apphub.finding import Finding, InvalidFile
+from apphub.apps import MAX_DESCRIPTION_LENGTH, App, MenuError
+from apphub.finding import Finding
 from apphub.paths import ROOT
-from apphub.text import name_key, replace_surrogates, validate_line
+from apphub.text import name_key, validate_line
 from apphub.users import is_user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-REQUIRED = ("name", "module")
-OPTIONAL = ("icon", "description", "section", "users")
+# An entry has exactly one of these keys, and may have the others that are listed with it.
+KINDS = {"module": ["shares_state"], "script": ["always_on", "memory_mb", "processes"]}
+OPTIONAL = ["icon", "description", "section", "users"]
 EXAMPLE = '[{"name": "Sales Report", "module": "apps.sales_report"}]'
+KEYS = (
+    'An entry needs "name" and either "module" or "script", may have "icon", "description", '
+    '"section" and "users"; a "module" also "shares_state", a "script" also "always_on", '
+    f'"memory_mb" and "processes"; and nothing else: {EXAMPLE}'
+)
 MAX_NAME_LENGTH = 60
-MAX_DESCRIPTION_LENGTH = 200
 MATERIAL_ICON = re.compile(r":material/[a-z0-9_]+:")
-BEFORE_DOCSTRING = {tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE}
-
-
-class MenuError(InvalidFile):
-    """apps.json is not valid, or an app that it lists is not there."""
-
-
-@dataclass(frozen=True)
-class App:
-    """One entry of the menu.
-
-    Attributes:
-        name: what the menu shows.
-        module: "apps.<something>", a module with a function run().
-        users: the names of those who may see it; empty for everybody.
-        icon: an emoji, or ":material/name:".
-        description: what it does; where it is empty, the module's docstring says it.
-        section: the menu's heading that it is under.
-    """
-
-    name: str
-    module: str
-    users: tuple[str, ...] = ()
-    icon: str = ""
-    description: str = ""
-    section: str = ""
-
-    def is_for(self, user: str | None) -> bool:
-        """Return whether the user may see the app. None is a workstation, without a login."""
-        return not self.users or user is None or user in self.users
-
-    @property
-    def url_path(self) -> str:
-        """The app's path in the browser, without slashes: "sales_report"."""
-        return self.module.removeprefix("apps.")
-
-    @property
-    def summary(self) -> str:
-        """What the app does, in one line: its description, or its docstring's first paragraph."""
-        if self.description:
-            return self.description
-        try:
-            path = self.find()
-            stat = path.stat()
-        except (MenuError, OSError):
-            return ""
-        return read_docstring(path, stat.st_mtime_ns, stat.st_size)
-
-    def find(self, root: Path = ROOT) -> Path:
-        """Return the path of the module's file.
-
-        Raises:
-            MenuError: the file is not there.
-        """
-        for path in (f"apps/{self.url_path}.py", f"apps/{self.url_path}/__init__.py"):
-            if (root / path).is_file():
-                return root / path
-        raise MenuError(
-            [
-                Finding(
-                    "app-missing",
-                    f'"{self.name}" has no file apps/{self.url_path}.py for its module '
-                    f"{self.module}.",
-                    "apps.json",
-                    "Create the file, or correct the entry.",
-                )
-            ]
-        )
-
-
-@lru_cache(maxsize=1024)
-def read_docstring(path: Path, *_stamp: int) -> str:
-    """Return the first paragraph of a module's docstring, cut to a description's length.
-
-    Nothing but the docstring is read of the module.
-
-    Args:
-        path: the module's file.
-        _stamp: the file's time and size, so that a changed file is read again.
-
-    Returns:
-        The paragraph on one line, or "" where there is none.
-    """
-    try:
-        with path.open("rb") as file:
-            for token in tokenize.tokenize(file.readline):
-                if token.type == tokenize.STRING:
-                    text = ast.literal_eval(token.string)
-                    line = " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
-                    if len(line) > MAX_DESCRIPTION_LENGTH:
-                        line = f"{line[: MAX_DESCRIPTION_LENGTH - 1].rstrip()}…"
-                    return replace_surrogates(line)
-                if token.type not in BEFORE_DOCSTRING:
-                    break
-    # A broken app has no summary; its page says what is wrong.
-    except (OSError, SyntaxError, TypeError, ValueError, LookupError, tokenize.TokenError):
-        pass
-    return ""
+# The first part of an address that is Streamlit's own, or the login's.
+RESERVED_PATHS = {
+    *("_stcore", "app", "auth", "component", "media", "oauth2callback", "static", "vendor"),
+    *("login", "logout"),
+}
+MIN_MEMORY_MB = 128  # Streamlit alone takes half of it
+MAX_MEMORY_MB = 1_000_000
+MAX_PROCESSES = 99
 
 
 def is_icon(icon: object) -> bool:
@@ -170,15 +84,16 @@ def _load_menu(root: Path) -> list[App]:
     findings = [
         found for number, entry in enumerate(entries, 1) for found in _check_entry(number, entry)
     ]
-    if not findings:
-        findings = list(_find_duplicates(entries))
     if not entries:
         findings = [
             Finding("menu-empty", "it lists no apps.", "apps.json", f"List at least one: {EXAMPLE}")
         ]
     if findings:
         raise MenuError(findings)
-    return [App(**{**entry, "users": tuple(entry.get("users", ()))}) for entry in entries]
+    apps = [App(**{**entry, "users": tuple(entry.get("users", ()))}) for entry in entries]
+    if findings := list(_find_duplicates(apps)):
+        raise MenuError(findings)
+    return apps
 
 
 def read_entries(root: Path = ROOT) -> list[Any]:
@@ -215,49 +130,35 @@ def read_entries(root: Path = ROOT) -> list[Any]:
 def _check_entry(number: int, entry: object) -> Iterator[Finding]:
     """Yield what is wrong with one entry by itself."""
     where = f"apps.json, entry {number}"
-    keys = (
-        'An entry needs "name" and "module", may have "icon", "description", "section" and '
-        f'"users", and nothing else: {EXAMPLE}'
-    )
     if not isinstance(entry, dict):
-        yield Finding("menu-not-an-object", f"{entry!r} is not an object.", where, keys)
+        yield Finding("menu-not-an-object", f"{entry!r} is not an object.", where, KEYS)
         return
-    missing = [key for key in REQUIRED if key not in entry]
-    unknown = [key for key in entry if key not in (*REQUIRED, *OPTIONAL)]
-    for key in missing:
-        yield Finding("menu-missing-key", f'"{key}" is missing.', where, keys)
-    for key in unknown:
-        yield Finding("menu-unknown-key", f"unknown key {key!r}.", where, keys)
-    if not missing and not unknown:
-        yield from _check_values(where, entry)
+    kinds = [kind for kind in KINDS if kind in entry]
+    findings = []
+    if "name" not in entry:
+        findings.append(Finding("menu-missing-key", '"name" is missing.', where, KEYS))
+    if not kinds:
+        text = '"module" or "script" is missing.'
+        findings.append(Finding("menu-missing-key", text, where, KEYS))
+    if len(kinds) > 1:
+        text = 'it has both "module" and "script".'
+        hint = 'Keep "script" to run the app in a process of its own, as `streamlit run` would.'
+        findings.append(Finding("menu-two-kinds", text, where, hint))
+    known = {"name", *kinds, *OPTIONAL, *(key for kind in kinds for key in KINDS[kind])}
+    for key in entry:
+        if key not in known:
+            only = next((kind for kind, keys in KINDS.items() if key in keys), "")
+            text = f'{key!r} is only for a "{only}".' if only else f"unknown key {key!r}."
+            findings.append(Finding("menu-unknown-key", text, where, KEYS))
+    yield from findings or _check_values(where, entry)
 
 
 def _check_values(where: str, entry: dict[str, Any]) -> Iterator[Finding]:
-    limits = {
-        "name": MAX_NAME_LENGTH,
-        "description": MAX_DESCRIPTION_LENGTH,
-        "section": MAX_NAME_LENGTH,
-    }
-    for key, max_length in limits.items():
-        try:
-            if key in entry:
-                validate_line(entry[key], max_length)
-        except ValueError as error:
-            rule = f"A {key} has 1 to {max_length} characters on one line"
-            ending = ', like "Sales Report".' if key == "name" else ". Without one, omit the key."
-            yield Finding(
-                f"menu-{key}", f"the {key} {entry[key]!r} {error}.", where, f"{rule}{ending}"
-            )
-    module = entry["module"]
-    folder, _, stem = module.partition(".") if isinstance(module, str) else ("", "", "")
-    if folder != "apps" or not stem.isidentifier():
-        yield Finding(
-            "menu-module",
-            f"the module {module!r} is not in apps/.",
-            where,
-            "It is the word apps, a dot and the name of a file in apps/ without its .py, like "
-            '"apps.sales_report".',
-        )
+    yield from _check_texts(where, entry)
+    if "module" in entry:
+        yield from _check_module(where, entry["module"])
+    else:
+        yield from _check_script(where, entry["script"])
     if "icon" in entry and not is_icon(entry["icon"]):
         yield Finding(
             "menu-icon",
@@ -276,18 +177,87 @@ def _check_values(where: str, entry: dict[str, Any]) -> Iterator[Finding]:
             'It is a list of at least one user name, like ["anna", "bob"]. Without it, every user '
             "sees the app.",
         )
+    for key in ("shares_state", "always_on"):
+        if not isinstance(entry.get(key, False), bool):
+            hint = "It is true or false, without quotes. Without the key it is false."
+            yield Finding("menu-boolean", f'"{key}" is {entry[key]!r}.', where, hint)
+    limits = {"memory_mb": (MIN_MEMORY_MB, MAX_MEMORY_MB), "processes": (1, MAX_PROCESSES)}
+    for key, (low, high) in limits.items():
+        value = entry.get(key, low)
+        if type(value) is not int or not low <= value <= high:
+            hint = f"It is a whole number from {low} to {high}, without quotes."
+            yield Finding("menu-number", f'"{key}" is {value!r}.', where, hint)
 
 
-def _find_duplicates(entries: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Yield a finding for each name and each module that is in more than one entry."""
-    for key in ("name", "module"):
+def _check_texts(where: str, entry: dict[str, Any]) -> Iterator[Finding]:
+    limits = {
+        "name": MAX_NAME_LENGTH,
+        "description": MAX_DESCRIPTION_LENGTH,
+        "section": MAX_NAME_LENGTH,
+    }
+    for key, max_length in limits.items():
+        try:
+            if key in entry:
+                validate_line(entry[key], max_length)
+        except ValueError as error:
+            rule = f"A {key} has 1 to {max_length} characters on one line"
+            ending = ', like "Sales Report".' if key == "name" else ". Without one, omit the key."
+            yield Finding(
+                f"menu-{key}", f"the {key} {entry[key]!r} {error}.", where, f"{rule}{ending}"
+            )
+
+
+def _check_module(where: str, module: object) -> Iterator[Finding]:
+    folder, _, stem = module.partition(".") if isinstance(module, str) else ("", "", "")
+    if folder != "apps" or not stem.isidentifier():
+        yield Finding(
+            "menu-module",
+            f"the module {module!r} is not in apps/.",
+            where,
+            "It is the word apps, a dot and the name of a file in apps/ without its .py, like "
+            '"apps.sales_report".',
+        )
+
+
+def _check_script(where: str, script: object) -> Iterator[Finding]:
+    parts = PurePosixPath(script).parts if isinstance(script, str) else ()
+    is_plain = "/".join(parts) == script and script.isprintable() and ".." not in parts
+    name = parts[1].removesuffix(".py") if len(parts) == 2 else "".join(parts[1:2])
+    is_python = is_plain and script != "" and parts[-1].endswith(".py") and "\\" not in str(script)
+    if not is_python or parts[0] != "apps" or not is_address(name):
+        yield Finding(
+            "menu-script",
+            f"the script {script!r} is not a Python file in apps/.",
+            where,
+            'It is a path like "apps/sales.py" or "apps/forecast/streamlit_app.py". What comes '
+            "after apps/ is the app's address: letters, digits, - and _.",
+        )
+    elif name.lower() in RESERVED_PATHS:
+        hint = "Rename the file or the folder, and correct the entry."
+        yield Finding("menu-reserved", f"the address /{name}/ is not available.", where, hint)
+
+
+def is_address(name: str) -> bool:
+    """Return whether a file or a folder of this name, without .py, can be a script's address."""
+    # As in an identifier: the vowel signs of Hindi and Thai are not in \w.
+    return bool(name) and f"a{name.replace('-', '_')}".isidentifier()
+
+
+def _find_duplicates(apps: list[App]) -> Iterator[Finding]:
+    """Yield a finding for each name and each address that is in more than one entry."""
+    keys: dict[str, Callable[[App], str]] = {
+        "name": lambda app: app.name,
+        "address": lambda app: f"/{app.url_path}",
+    }
+    for key, read in keys.items():
         first_entries: dict[str, int] = {}
-        for number, entry in enumerate(entries, 1):
-            first = first_entries.setdefault(name_key(entry[key]), number)
+        for number, app in enumerate(apps, 1):
+            value = read(app)
+            first = first_entries.setdefault(name_key(value), number)
             if first != number:
                 yield Finding(
                     "menu-duplicate",
-                    f"the {key} {entry[key]!r} is in entry {first} already.",
+                    f"the {key} {value!r} is in entry {first} already.",
                     f"apps.json, entry {number}",
                     "Change one of the two.",
                 )

@@ -1,5 +1,6 @@
 """Where things are in the project."""
 
+import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,15 @@ READY = RUNTIME / "app-initialized"  # bin/start-nginx waits for it
 def worker_socket(number: int, runtime: Path = RUNTIME) -> Path:
     """Return the path of the unix socket at which a worker listens. Workers count from 1."""
     return runtime / ("streamlit.socket" if number == 1 else f"streamlit.{number}.socket")
+
+
+def app_socket(url_path: str, number: int = 1, runtime: Path = RUNTIME) -> Path:
+    """Return the path of the unix socket of a script's process. Its processes count from 1.
+
+    The system allows a hundred bytes, fewer than an app's name may have.
+    """
+    digest = hashlib.sha256(url_path.encode()).hexdigest()[:12]
+    return runtime / f"app.{digest}.{number}.socket"
 
 
 def find_static_files() -> Path | None:

@@ -22,6 +22,7 @@ MIN_SECRET_BYTES = 32
 DEFAULT_NAME = "Apps"
 MAX_STREAMLIT_PROCESSES = 99
 MAX_NGINX_WORKERS = 999
+MAX_IDLE_MINUTES = 1440
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Settings:
         frame_ancestors: origins that may show the apps in a frame.
         streamlit_processes: how many workers run Streamlit.
         nginx_workers: how many processes nginx has.
+        app_idle_minutes: after how many minutes without visitors a script's process ends.
     """
 
     session_secret: str = ""
     frame_ancestors: tuple[str, ...] = ()
     streamlit_processes: int = 1
     nginx_workers: int = 8
+    app_idle_minutes: int = 15
 
 
 class SettingsError(InvalidFile):
@@ -58,6 +61,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         tuple(_split(environ.get("FRAME_ANCESTORS", ""))),
         int(environ.get("STREAMLIT_PROCESSES", "1")),
         int(environ.get("NGINX_WORKERS", "8")),
+        int(environ.get("APP_IDLE_MINUTES", "15")),
     )
 
 
@@ -82,9 +86,10 @@ def _find_invalid(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, maximum, example in (
         ("NGINX_WORKERS", MAX_NGINX_WORKERS, "8"),
         ("STREAMLIT_PROCESSES", MAX_STREAMLIT_PROCESSES, "1"),
+        ("APP_IDLE_MINUTES", MAX_IDLE_MINUTES, "15"),
     ):
         value = environ.get(name, example)
-        if not re.fullmatch(r"[1-9][0-9]{0,2}", value) or int(value) > maximum:
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", value) or int(value) > maximum:
             yield Finding(
                 "settings-number",
                 f"{value!r} is not a whole number from 1 to {maximum}.",
