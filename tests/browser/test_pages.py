@@ -288,7 +288,7 @@ def test_a_broken_app_does_not_affect_the_others(page, dyno):
         open_from_menu(page, name)
         expect(page).to_have_url(f"/{name}")
         expect(main_of(page)).to_contain_text(shown)
-        expect(main_of(page)).to_contain_text("The error was logged.")
+        expect(main_of(page)).to_contain_text("The error was logged (reference ")
         expect(main_of(page)).not_to_contain_text(logged)
         assert logged in dyno.log_with(logged)
         open_from_menu(page, "Sales Report")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import logging
+import logging.config
 import sys
 from types import SimpleNamespace
 
@@ -144,6 +144,8 @@ def configured(monkeypatch):
     monkeypatch.setattr(logging, "basicConfig", logging.basicConfig)
     for name in ("setup_formatter", "update_formatter"):
         monkeypatch.setattr(streamlit_logger, name, getattr(streamlit_logger, name))
+    for name in ("_handler", "_process_app"):
+        monkeypatch.setattr(logfmt, name, getattr(logfmt, name))
     output = io.StringIO()
     monkeypatch.setattr(sys, "stderr", output)
     for handler in handlers:
@@ -182,3 +184,35 @@ def test_app_sets_the_level_and_adds_no_second_line(configured):
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     logging.getLogger("apps.writes").info("all is well")
     assert configured.getvalue() == "at=info apps.writes: all is well\n"
+
+
+def test_handler_comes_back_after_dict_config(configured):
+    """The level stays."""
+    before = logging.getLogger("apps")
+    handler = {"class": "logging.NullHandler"}
+    root = {"level": "INFO", "handlers": ["null"]}
+    logging.config.dictConfig({"version": 1, "handlers": {"null": handler}, "root": root})
+    before.error("lost")
+    logfmt.repair_logging()
+    before.info("one")
+    assert configured.getvalue() == "at=info apps: one\n"
+
+
+def test_disabled_log_is_enabled_again(configured):
+    logging.disable(logging.CRITICAL)
+    logfmt.repair_logging()
+    logging.getLogger("apps").error("one")
+    assert configured.getvalue() == "at=error apps: one\n"
+
+
+def test_process_of_one_app_has_it_in_each_line(configured, script_run):
+    logging.getLogger().handlers.clear()
+    logfmt.configure_logging(app="forecast")
+    logfmt._handler.setStream(configured)
+    logging.getLogger("uvicorn.error").warning("one")
+    script_run(name="anna")
+    logging.getLogger("mine").warning("two")
+    assert configured.getvalue().splitlines() == [
+        "at=warning app=forecast uvicorn.error: one",
+        "at=warning user=anna app=forecast mine: two",
+    ]

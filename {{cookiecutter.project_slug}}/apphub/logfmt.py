@@ -24,6 +24,9 @@ CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n != ord
 
 # The app that each session has open. A part of a page, and a callback, run without the launcher.
 _current_apps: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+# The handler of the root logger, and the app that a process has where it has one only.
+_handler: logging.Handler | None = None
+_process_app = ""
 
 
 def set_current_app(name: str) -> None:
@@ -35,12 +38,10 @@ def set_current_app(name: str) -> None:
 def log_context() -> dict[str, str]:
     """Return the user and the app of this thread's script run, as far as there are any."""
     run = get_script_run_ctx(suppress_warning=True)
-    if not run:
-        return {}
     # As nginx sent it, by server.trustedUserHeaders (server/streamlit_config.py).
     context = {
-        "user": str(run.user_info.get("name") or ""),
-        "app": _current_apps.get(run.pages_manager, ""),
+        "user": str(run.user_info.get("name") or "") if run else "",
+        "app": _process_app or (_current_apps.get(run.pages_manager, "") if run else ""),
     }
     return {key: value for key, value in context.items() if value}
 
@@ -63,12 +64,18 @@ def quote_value(value: str) -> str:
     return value if ONE_WORD.fullmatch(value) else json.dumps(value)
 
 
-def configure_logging() -> None:
-    """Have all loggers write logfmt. Call it after uvicorn has configured its own logging."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogfmtFormatter())
+def configure_logging(app: str = "") -> None:
+    """Have all loggers write logfmt. Call it after uvicorn has configured its own logging.
+
+    Args:
+        app: the app whose process this is; "" for the hub's, which has several.
+    """
+    global _handler, _process_app
+    _process_app = app
+    _handler = logging.StreamHandler()
+    _handler.setFormatter(LogfmtFormatter())
     root = logging.getLogger()
-    root.addHandler(handler)
+    root.addHandler(_handler)
 
     def propagate(logger: logging.Logger) -> None:
         logger.handlers.clear()
@@ -89,3 +96,19 @@ def configure_logging() -> None:
             root.setLevel(given["level"])
 
     logging.basicConfig = set_level_only
+
+
+def repair_logging() -> None:
+    """Undo what an app's logging.config would do to the log of the others.
+
+    dictConfig() and fileConfig() replace the root logger's handlers and disable all loggers that
+    exist. The levels stay as the app has set them.
+    """
+    root = logging.getLogger()
+    if _handler and root.handlers != [_handler]:
+        root.handlers[:] = [_handler]
+    if root.manager.disable:
+        logging.disable(logging.NOTSET)
+    for logger in list(root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger) and logger.disabled:
+            logger.disabled = False

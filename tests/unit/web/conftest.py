@@ -13,9 +13,11 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from apphub.menu import App, load_menu
+from apphub.apps import App
+from apphub.menu import load_menu
+from apphub.paths import ROOT
 from apphub.settings import project_name
-from apphub.web import app_loader, launcher, problem_pages
+from apphub.web import app_loader, launcher, process_state, reload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,25 +51,23 @@ class Hub:
         self._patch.setattr(
             type(st.context), "url", property(lambda _: f"http://localhost:8501/{path}")
         )
-        page = AppTest.from_function(show_hub, default_timeout=PATIENCE)
+        page = AppTest.from_file(self.project.path / "app.py", default_timeout=PATIENCE)
         if end := unquote(path).rpartition("/")[2].strip():  # as a browser asks for it
             page._page_hash = calc_hash(end)
         return page.run()
-
-
-def show_hub() -> None:
-    """Run as app.py does."""
-    from apphub.web.launcher import main
-
-    main()
 
 
 @pytest.fixture
 def hub(project, monkeypatch) -> Hub:
     for function in (load_menu, project_name, App.find):
         monkeypatch.setattr(function, "__defaults__", (project.path,))
-    for module in (app_loader, problem_pages):
+    for module in (app_loader, process_state, reload):
         monkeypatch.setattr(module, "ROOT", project.path)
+    # A run changes these.
+    monkeypatch.setattr(reload, "_stamps", {})
+    monkeypatch.chdir(project.path)
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    project.write("app.py", (ROOT / "app.py").read_text("utf-8"))
     # It reads about each installed package at each run, for ten times as long as the rest takes.
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", list)
     project.write("app.json", json.dumps({"name": "Data Apps"}))

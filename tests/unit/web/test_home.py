@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from apphub.menu import App
+from apphub.apps import App
 from apphub.web.home import MAX_CARDS, SEARCH_FROM, group_by_section, matches
 
 

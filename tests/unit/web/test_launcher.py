@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 
@@ -130,6 +131,12 @@ def test_menu_that_is_not_valid(hub, texts, monkeypatch):
     assert not any("apps.json" in text for text in texts(page))
 
 
+def test_process_without_a_session_shows_nothing(monkeypatch):
+    """multiprocessing executes app.py in the processes that an app starts."""
+    monkeypatch.setattr(launcher, "load_menu", None)
+    launcher.main()
+
+
 # -- An app that fails -----------------------------------------------------------------------------
 
 
@@ -162,6 +169,29 @@ def test_visitor_reads_nothing_of_an_exception(hub, texts, visitor, caplog):
     assert str(record.exc_info[1]) == "no data today"
 
 
+@pytest.mark.parametrize("source", ["def run():\n    1 / 0\n", "def run():\n    exit()\n", ""])
+def test_page_and_log_share_a_reference(hub, visitor, caplog, source):
+    hub.only(source)
+    [text] = [element.value for element in hub.open(user=visitor).markdown]
+    reference = re.search(r"The error was logged \(reference ([0-9a-f]{8})\)\.$", text)[1]
+    [record] = [record for record in caplog.records if record.name == "apps"]
+    assert f"(reference {reference})" in record.getMessage()
+
+
+def test_error_in_a_fragment_is_drawn_once(hub):
+    """Streamlit draws and logs it where it is."""
+    hub.only(
+        "import streamlit as st\n"
+        "@st.fragment\n"
+        "def part():\n    1 / 0\n"
+        "def run():\n    st.text('above')\n    part()\n"
+    )
+    page = hub.open()
+    assert page.text[0].value == "above"
+    assert len(page.exception) == 1
+    assert not page.error
+
+
 def test_show_errors_shows_them_on_a_dyno(hub, visitor, monkeypatch):
     monkeypatch.setenv("SHOW_ERRORS", "1")
     hub.only("def run():\n    raise RuntimeError('no data today')\n")
@@ -169,7 +199,8 @@ def test_show_errors_shows_them_on_a_dyno(hub, visitor, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "source", ["1 / 0\ndef run():\n    pass\n", "def run(:\n", "import no_such_module\n"]
+    "source",
+    ["1 / 0\ndef run():\n    pass\n", "def run(:\n", "import nothing\ndef run():\n    pass\n"],
 )
 def test_module_that_cannot_be_imported(hub, visitor, source):
     hub.only(source)
@@ -210,7 +241,7 @@ def test_app_that_stops_has_not_failed(hub):
 
 
 def test_broken_app_does_not_affect_the_others(hub):
-    hub.write("broken", "1 / 0\n")
+    hub.write("broken", "def run():\n    1 / 0\n")
     hub.project.write("apps/sales_report.py", SALES)
     assert not hub.open().error
     assert hub.open("broken").error[0].value == "Broken failed"
@@ -224,7 +255,7 @@ def test_link_home_below_a_problem(hub, source):
 
 
 def test_name_is_not_interpreted_as_markdown(hub):
-    hub.only("1 / 0\n", name="*R&D* <b>")
+    hub.only("def run():\n    1 / 0\n", name="*R&D* <b>")
     assert hub.open().error[0].value == r"\*R&D\* \<b\> failed"
 
 
@@ -234,3 +265,41 @@ def test_log_has_the_app_that_is_open(hub, monkeypatch):
     hub.project.write("apps/sales_report.py", SALES)
     hub.open("sales_report")
     assert opened == ["", "sales_report"]
+
+
+# -- Links -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [("apps/churn_explorer.py", "churn_explorer"), ("apps/forecast/main.py", "forecast")],
+)
+def test_link_to_the_path_of_an_app(hub, path, address):
+    (hub.project.path / "apps/forecast").mkdir()
+    hub.project.write("apps/forecast/main.py", "")
+    hub.project.add_to_menu({"name": "Forecast", "script": "apps/forecast/main.py"})
+    hub.write("links", f"import streamlit as st\n\ndef run():\n    st.page_link('{path}')\n")
+    [link] = hub.open("links").get("page_link")
+    assert link.proto.page == address
+
+
+def test_link_to_the_only_app(hub):
+    hub.only("import streamlit as st\n\ndef run():\n    st.page_link('apps/sales.py')\n")
+    [link] = hub.open("sales").get("page_link")
+    assert link.proto.page == ""
+
+
+def test_link_to_an_app_of_another_user_fails(hub):
+    hub.write("secret", SALES, users=["anna"])
+    source = "import streamlit as st\n\ndef run():\n    st.page_link('apps/secret.py', label='x')\n"
+    hub.write("links", source)
+    assert not hub.open("links", "anna").error
+    assert hub.open("links", "bob").error
+
+
+def test_streamlit_without_links_to_paths_draws_the_apps(hub, monkeypatch, caplog):
+    """As if it kept a page's file under another name."""
+    monkeypatch.setattr(launcher, "hasattr", lambda *_: False, raising=False)
+    hub.only(SALES)
+    assert hub.open().text[0].value == "sales of the year"
+    assert any("has no links" in record.getMessage() for record in caplog.records)

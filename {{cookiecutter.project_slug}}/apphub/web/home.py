@@ -16,7 +16,7 @@ from apphub.web.user import current_user
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from apphub.menu import App
+    from apphub.apps import App
 
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
 DEFAULT_ICON = ":material/web_asset:"

@@ -1,30 +1,42 @@
 """The launcher: builds the navigation from apps.json and runs the selected app.
 
-It imports no app but the selected one: a broken app does not affect the others, and a hundred apps
+It executes no app but the selected one: a broken app does not affect the others, and a hundred apps
 cost what one costs.
 """
 
+import logging
+import os
 from collections.abc import Callable
 from copy import copy
 from functools import cached_property, lru_cache, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from apphub import logfmt
-from apphub.menu import App, MenuError, load_menu
+from apphub.apps import App, MenuError
+from apphub.menu import load_menu
 from apphub.paths import ICON
 from apphub.settings import on_dyno, project_name
 from apphub.text import escape_markdown
-from apphub.web.app_loader import load_run_function
+from apphub.web.app_loader import run_app
 from apphub.web.home import show_home
 from apphub.web.problem_pages import show_failure, show_no_apps, show_not_found, show_problem
+from apphub.web.script_page import show_script
+from apphub.web.session_state import open_page
 from apphub.web.user import current_user
+
+logger = logging.getLogger("apps")
 
 
 def main() -> None:
     """Show the user's menu, and the page at the browser's address."""
+    if not get_script_run_ctx(suppress_warning=True):
+        return  # a process that an app has started by multiprocessing, which executes app.py, too
     logfmt.set_current_app("")
     title = project_name()
     st.set_page_config(page_title=title, page_icon=ICON if ICON.is_file() else None)
@@ -46,14 +58,51 @@ def main() -> None:
     sections: dict[str, list[AppPage]] = {title: []}
     for page in [*pages, *not_found_page(pages)]:
         sections.setdefault(page.section or title, []).append(page)
-    # run() notes in the page that it has run, and other browsers have the same pages.
-    copy(st.navigation(sections)).run()
+    st.navigation(sections).run()
 
 
 class AppPage(st.Page):  # type: ignore[misc,valid-type,unused-ignore]
-    """A page that knows its section, and computes its hash once: Streamlit asks three times."""
+    """A page that knows its app, and computes its hash once: Streamlit asks three times."""
 
-    section = ""
+    def __init__(self, draw: Callable[[], None], *, app: App | None = None, **options: Any) -> None:
+        """Create a page.
+
+        Args:
+            draw: draws it.
+            app: its app; None for a page of the hub itself.
+            options: more arguments of st.Page.
+        """
+        super().__init__(draw, **options)
+        self.draw = draw
+        self.app = app
+        self.section = app.section if app else ""
+        if app:
+            self._register(app)
+
+    def _register(self, app: App) -> None:
+        """Have st.page_link() and st.switch_page() take the path of the app's file."""
+        try:
+            path = app.find()
+        except MenuError:
+            return  # its page says so
+        if hasattr(self, "_page"):  # private API
+            self._page = Path(os.path.realpath(path))
+        else:
+            logger.warning("This version of Streamlit has no links to the path of an app's file.")
+
+    def run(self) -> None:
+        """Draw the page, as Streamlit runs it."""
+        # Streamlit notes in the page that it has run, and other browsers have the same pages.
+        page = copy(self)
+        page._page = self.draw
+        if open_page(self.app):
+            # What the page before has set would stay. A title and an icon follow.
+            st.set_page_config(
+                layout="centered",
+                initial_sidebar_state="auto",
+                menu_items={"Get help": None, "Report a bug": None, "About": None},
+            )
+        super(AppPage, page).run()
 
     @cached_property
     def _script_hash(self) -> str:
@@ -99,20 +148,23 @@ def build_page(app: App, title: str, link_home: Callable[[], None], **options: A
         if not app.icon.startswith(":"):  # Streamlit draws the others black, on any browser's tab
             st.set_page_config(page_icon=app.icon or None)
         try:
-            load_run_function(app)()
+            if app.script:
+                show_script(app, link_home)
+            else:
+                run_app(app)
         except MenuError as error:
             show_problem("This app could not be loaded", error, link_home)
         except SystemExit:
             # It would end Streamlit's thread and leave the page waiting.
             hint = f"{app.module} called exit(). Use st.stop()."
             show_problem("This app called exit()", hint, link_home)
+        except FragmentHandledException:
+            raise  # Streamlit has drawn and logged the error, in the fragment
         except Exception as error:  # noqa: BLE001 - whatever an app raises
             show_failure(app, error, link_home)
 
     arguments = {"url_path": app.url_path, **options}
-    page = AppPage(draw, title=escape_markdown(app.name), icon=app.icon, **arguments)
-    page.section = app.section
-    return page
+    return AppPage(draw, app=app, title=escape_markdown(app.name), icon=app.icon, **arguments)
 
 
 def not_found_page(pages: list[AppPage]) -> list[AppPage]:

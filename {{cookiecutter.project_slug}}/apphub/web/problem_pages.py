@@ -7,12 +7,12 @@ nothing of the project's files.
 from __future__ import annotations
 
 import logging
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from apphub.paths import ROOT
 from apphub.settings import shows_errors
 from apphub.text import escape_markdown
 from apphub.web.user import current_user
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from apphub.menu import App
+    from apphub.apps import App
 
-LOADERS = (ROOT / "apphub/web/launcher.py", ROOT / "apphub/web/app_loader.py")
+WEB = Path(__file__).parent
 
 logger = logging.getLogger("apps")
 
@@ -32,12 +32,13 @@ def show_problem(
     heading: str, details: object, link_home: Callable[[], None] | None = None
 ) -> None:
     """Log what is wrong, and draw it: the details only where errors are shown."""
-    logger.error("%s: %s", heading, details)
+    reference = new_reference()
+    logger.error("%s: %s (reference %s)", heading, details, reference)
     st.error(heading, icon=":material/build:")
     if shows_errors():
         st.text(details)
     else:
-        st.write("Something went wrong. The error was logged.")
+        st.write(f"Something went wrong. The error was logged (reference {reference}).")
     if link_home:
         link_home()
 
@@ -70,20 +71,26 @@ def show_not_found(path: str, link_home: Callable[[], None]) -> None:
 def show_failure(app: App, error: Exception, link_home: Callable[[], None]) -> None:
     """Log an app's error with its traceback, and draw what its user may know of it."""
     error.with_traceback(strip_loaders(error.__traceback__))
-    logger.error("%s (%s) failed", app.name, app.module, exc_info=error)
+    reference = new_reference()
+    logger.error("%s (%s) failed (reference %s)", app.name, app.source, reference, exc_info=error)
     st.error(f"{escape_markdown(app.name)} failed", icon=":material/report:")
     if shows_errors():
         st.exception(error)
     else:
-        st.write("Something went wrong in this app. The error was logged.")
+        st.write(f"Something went wrong in this app. The error was logged (reference {reference}).")
     link_home()
+
+
+def new_reference() -> str:
+    """Return what a page and a line of the log share, so that one leads to the other."""
+    return secrets.token_hex(4)
 
 
 def strip_loaders(traceback: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that begins in the app."""
     while traceback:
         file = Path(traceback.tb_frame.f_code.co_filename)
-        if file not in LOADERS and "importlib" not in str(file):
+        if file.parent != WEB and "importlib" not in str(file):
             break
         traceback = traceback.tb_next
     return traceback
