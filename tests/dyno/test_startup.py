@@ -168,7 +168,7 @@ FAILURES = {
     "a worker is not Python": ("apphub/server/worker.py", NO_PYTHON),
     "app.py is missing": ("app.py", None),
     "Streamlit cannot be imported": ("streamlit.py", "1 / 0\n"),
-    "uvicorn refuses a setting": ("apphub/server/worker.py", ('lifespan="on"', 'lifespan="x"')),
+    "uvicorn refuses a setting": ("apphub/server/worker.py", ('"on"', '"x"')),
 }
 
 

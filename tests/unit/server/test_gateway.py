@@ -8,13 +8,14 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-import crossplane
 import pytest
 from baked import NASTY
 from hypothesis import given
 from hypothesis import strategies as st
+from nginx_directives import constants, directives, find_map, match, unescape
 from strategies import HASH, NAMES, ODD_NAMES
 
+from apphub.apps import App
 from apphub.server import gateway
 from apphub.server.gateway import choose_cookies, derive_sessions, make_realm, quote
 from apphub.settings import Settings
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 SECRET = "0123456789abcdef" * 4
 USERS = [User("anna.b", HASH), User("bob@example.com", HASH.replace("$12$", "$10$"))]
+APPS = [App("Forecast", script="apps/forecast/app.py"), App("Sales", script="apps/sales.py")]
 FRAMED = Settings(SECRET, ("https://intranet.example.com", "https://*.example.org:8443"))
 FILES = {
     *("htpasswd", "users.map", "sessions.map", "new_sessions.map"),
-    *("settings.conf", "upstreams.conf", "limits.conf"),
+    *("settings.conf", "upstreams.conf", "apps.conf", "limits.conf"),
 }
 
 
@@ -48,42 +50,17 @@ def write(project, generated):
     return write
 
 
-def directives(path: Path) -> list[dict]:
-    """Return the directives of a file as nginx's grammar has them."""
-    parsed = crossplane.parse(str(path), single=True, check_ctx=False, check_args=False)
-    assert parsed["status"] == "ok", parsed["errors"]
-    return parsed["config"][0]["parsed"]
-
-
-def constants(found: list[dict]) -> dict[str, str]:
-    """Return the variables that geo gives a value, as nginx reads it."""
-    blocks = [each for each in found if each["directive"] == "geo"]
-    for block in blocks:
-        assert [entry["directive"] for entry in block["block"]] == ["default"]
-    return {block["args"][0]: unescape(block["block"][0]["args"][0]) for block in blocks}
-
-
-def unescape(text: str) -> str:
-    r"""Return the text of quotes: crossplane turns \" into ", and leaves \\ as it is."""
-    return text.replace("\\\\", "\\")
-
-
-def find_map(found: list[dict], variable: str) -> dict[str, str]:
-    """Return the entries of the map that gives a variable its value."""
-    [block] = [each for each in found if each["directive"] == "map" and each["args"][1] == variable]
-    return {entry["directive"]: entry["args"][0] for entry in block["block"]}
-
-
 # -- The files -------------------------------------------------------------------------------------
 
 
 def test_files_are_for_their_owner_only(project, generated):
     gateway.write_rules(USERS, Settings(), project.path)
+    gateway.write_apps(APPS, project.path)
     gateway.write_limits(200, project.path)
-    assert {path.name for path in generated.iterdir()} == FILES
-    assert stat.S_IMODE(generated.stat().st_mode) == 0o700
-    for path in generated.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+    assert {path.name for path in generated.iterdir()} == {*FILES, "pages"}
+    assert {path.name for path in (generated / "pages").iterdir()} == {"app_1.html", "app_2.html"}
+    for path in (generated, *generated.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path.name
 
 
 def test_files_are_those_that_nginx_includes(project):
@@ -203,15 +180,10 @@ def test_cookies(write, settings, local, prefix, attributes):
     found = constants(write("settings.conf", settings=settings, local=local))
     assert found["$session_cookie_name"] == f"{prefix}session"
     assert found["$process_cookie_name"] == f"{prefix}process"
+    # Its path is an app's, which __Host- does not allow.
+    app_process = f"{prefix.replace('__Host-', '__Secure-')}app-process"
+    assert found["$app_process_cookie_name"] == app_process
     assert found["$set_cookie_attributes"] == cookies.attributes
-
-
-def match(entries: dict[str, str], value: str) -> str:
-    """Return what nginx's map gives for a value: its entries are patterns."""
-    for pattern, result in entries.items():
-        if found := pattern.startswith("~") and re.search(pattern[1:], value):
-            return re.sub(r"\$(\d)", lambda group: found[int(group[1])] or "", result)
-    return entries["default"].replace("$http_cookie", value)
 
 
 KEY = "0123456789abcdef" * 4
@@ -256,6 +228,20 @@ def test_session_is_read_from_the_cookie_and_not_passed_on(write, cookie, key, p
 )
 def test_process_is_read_from_the_cookie(write, cookie, process):
     assert match(find_map(write("settings.conf"), "$process"), cookie) == process
+
+
+@pytest.mark.parametrize(
+    ("cookie", "process"),
+    [
+        ("__Secure-app-process=2", "2"),
+        ("__Host-process=1; __Secure-app-process=3", "3"),
+        ("__Secure-app-process=x", ""),
+        ("x__Secure-app-process=2", ""),
+        ("__Host-process=1", ""),
+    ],
+)
+def test_process_of_an_app_is_read_from_the_cookie(write, cookie, process):
+    assert match(find_map(write("settings.conf"), "$app_process"), cookie) == process
 
 
 def test_frame_policy(write):
@@ -339,6 +325,25 @@ def test_largest_upload(project, generated, size):
 def test_limit_below_zero_is_not_no_limit(project, generated):
     gateway.write_limits(-1, project.path)
     assert directives(generated / "limits.conf")[0]["args"] == ["1m"]
+
+
+def test_largest_upload_of_the_hub_and_of_all_folders(project, generated):
+    texts = {
+        "small": "[server]\nmaxUploadSize = 1\n",
+        "large": "server.maxUploadSize = 500\n",
+        "text": "[server]\nmaxUploadSize = '900'\n",
+        "other": "[server]\nport = 1\n",
+        "odd": "server = 9000\n",
+        "broken": "maxUploadSize = 9000 = [\n",
+        "binary": "\0",
+    }
+    for name, text in texts.items():
+        folder = project.path / "apps" / name / ".streamlit"
+        folder.mkdir(parents=True)
+        (folder / "config.toml").write_text(text)
+    for of_hub, largest in ((200, 500), (600, 600)):
+        gateway.write_limits(of_hub, project.path)
+        assert directives(generated / "limits.conf")[0]["args"] == [f"{largest + 1}m"]
 
 
 def test_static_files(project, generated, monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from html import escape
+from html import escape, unescape
 
 import pytest
 
@@ -189,12 +189,19 @@ def test_font_comes_after_the_scripts(middleware):
 def test_nothing_in_the_settings_ends_the_script():
     settings = {"mapboxToken": "</script><script>alert(1)</script>"}
     page = rewrite_index_html(INDEX, settings, "Data Apps", b"")
-    assert page.count("</script>") == INDEX.count("</script>") + 1
+    assert page.count("</script>") == INDEX.count("</script>") + 2  # with the link's
+    assert "alert(1)</script>" not in page
 
 
-@pytest.mark.parametrize("index", ["", "<html><body>Another page</body></html>"])
+@pytest.mark.parametrize("index", ["", "<html>Another page</html>"])
 def test_page_in_which_nothing_matches_stays_as_it_is(index):
     assert rewrite_index_html(index, SETTINGS, "Data Apps", b"<svg/>") == index
+
+
+def test_link_to_the_hub_is_for_pages_without_a_menu_only():
+    page = rewrite_index_html(INDEX, SETTINGS, 'R&D "Apps"', b"")
+    [settings] = re.findall(r'data-settings="([^"]*)"', page)
+    assert json.loads(unescape(settings)) == {"name": 'R&D "Apps"', "always": False}
 
 
 def test_title_and_icon_of_the_tab():

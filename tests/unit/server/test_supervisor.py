@@ -17,7 +17,7 @@ from strategies import HASH
 from apphub.check import check_access
 from apphub.server import gateway, supervisor
 from apphub.server.supervisor import load_access, run_nginx, supervise
-from apphub.server.worker_process import LOG_PREFIX
+from apphub.server.worker_process import LOG_PREFIX, Report
 from apphub.settings import Settings
 from apphub.users import User
 
@@ -72,6 +72,8 @@ BAD_ENVIRONMENTS = [
     ({"SESSION_SECRET": "x" * 31}, "SESSION_SECRET"),
     ({"SESSION_SECRET": " "}, "SESSION_SECRET"),
     ({"NGINX_WORKERS": "1; user root"}, "NGINX_WORKERS"),
+    ({"APP_IDLE_MINUTES": "0"}, "APP_IDLE_MINUTES"),
+    ({"SECRETS": 'key = "hunter2'}, "SECRETS, end of document: "),
     ({"STREAMLIT_PROCESSES": "0"}, "STREAMLIT_PROCESSES"),
     *(
         ({"FRAME_ANCESTORS": site}, "FRAME_ANCESTORS")
@@ -146,7 +148,7 @@ class FakeWorker:
     def __init__(self, number: int, count: int, exits: SimpleQueue[int | str]) -> None:
         self.is_last = number == count
         self.exits = exits
-        self.ready: SimpleQueue[int] = SimpleQueue()
+        self.ready: SimpleQueue[Report] = SimpleQueue()
         self.started = threading.Event()
         self.calls: list[str] = []
         self.workers.append(self)
@@ -172,6 +174,7 @@ def generated(project, tmp_path, monkeypatch) -> Path:
     """config/generated/ of the project, which is the supervisor's."""
     monkeypatch.setattr(gateway, "write_rules", partial(gateway.write_rules, root=project.path))
     monkeypatch.setattr(gateway, "write_limits", partial(gateway.write_limits, root=project.path))
+    monkeypatch.setattr(gateway, "write_apps", partial(gateway.write_apps, root=project.path))
     monkeypatch.setattr(gateway, "clear", partial(gateway.clear, project.path))
     monkeypatch.setattr(supervisor, "READY", tmp_path / "app-initialized")
     return project.path / "config/generated"
@@ -218,11 +221,11 @@ def test_nginx_starts_when_all_workers_are_ready(run, generated, tmp_path):
         assert len(workers) == 3
         for worker in workers:
             assert worker.started.wait(60)
-        workers[0].ready.put(50)
-        workers[2].ready.put(50)
+        workers[0].ready.put(Report(50))
+        workers[2].ready.put(Report(50))
         assert not (tmp_path / "app-initialized").exists()
         assert not generated.exists()
-        workers[1].ready.put(50)
+        workers[1].ready.put(Report(50))
 
     reason = run(play, [str(nginx)], count=3)
     assert reason == f"{nginx} exited; see the output above."
@@ -236,7 +239,7 @@ def test_nginx_starts_when_all_workers_are_ready(run, generated, tmp_path):
 
 def test_without_a_command_something_else_starts_nginx(run, tmp_path):
     def play(workers) -> None:
-        workers[0].ready.put(200)
+        workers[0].ready.put(Report(200))
         wait_for(tmp_path / "app-initialized")
         workers[0].exits.put("Streamlit exited: status 1.")
 
@@ -258,7 +261,7 @@ def test_failed_start_of_a_worker_ends_it(run, generated, tmp_path):
 def test_files_that_cannot_be_written(run, generated, tmp_path):
     generated.parent.mkdir()
     generated.write_text("not a folder")
-    reason = run(lambda workers: workers[0].ready.put(200), ["never"])
+    reason = run(lambda workers: workers[0].ready.put(Report(200)), ["never"])
     assert reason.startswith("FileExistsError: ")
     assert str(generated) in reason
     assert not (tmp_path / "app-initialized").exists()

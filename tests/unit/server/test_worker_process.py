@@ -6,13 +6,15 @@ import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
 
+from apphub.apps import App
 from apphub.server import worker_process
-from apphub.server.worker_process import LOG_PREFIX, WorkerProcess, describe_exit
+from apphub.server.worker_process import LOG_PREFIX, Report, WorkerProcess, describe_exit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +23,10 @@ PATIENCE = 60  # seconds for what takes a fraction of one, on any machine
 NEVER = 3600
 
 PRELUDE = """
-import os, signal, socket, sys, time
+import contextlib, os, signal, socket, sys, time
 address, pipe = sys.argv[1], int(sys.argv[2])
 
-def ready(text='{"max_upload_mb": 7}'):
+def ready(text='{"max_upload_mb": 7, "scripts": []}'):
     os.write(pipe, text.encode() + b"\\n")
 
 def listen():
@@ -40,7 +42,8 @@ def answer(listener):
         client, _ = listener.accept()
         request = client.recv(1000)
         assert request.startswith(b"GET /_stcore/health HTTP/1.1\\r\\nHost: localhost\\r\\n")
-        client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+        with contextlib.suppress(OSError):  # a health check that took too long has hung up
+            client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
         client.close()
 """
 SERVES = "listener = listen(); ready(); answer(listener)"
@@ -106,11 +109,27 @@ def probes_often(monkeypatch):
 
 def test_ready_worker_reports_the_largest_upload(harness):
     worker = harness.start(SERVES)
-    assert worker.ready.get(timeout=PATIENCE) == 7
+    assert worker.ready.get(timeout=PATIENCE) == Report(7)
     assert worker.name == "Streamlit"
     worker.terminate()
     assert harness.running.result(PATIENCE) is None
     assert harness.exits.empty()
+
+
+def test_ready_worker_reports_the_scripts(harness):
+    """However many there are: a pipe passes on 4096 bytes at once, and no more."""
+    apps = [
+        App(f"App {n}", script=f"apps/app_{n}.py", users=("anna", "bob"), memory_mb=300)
+        for n in range(500)
+    ]
+    report = json.dumps({"max_upload_mb": 7, "scripts": [asdict(app) for app in apps]})
+    worker = harness.start(f"listener = listen(); ready({report!r}); answer(listener)")
+    assert worker.ready.get(timeout=PATIENCE) == Report(7, tuple(apps))
+
+
+def test_worker_that_exits_within_its_report_is_not_ready(harness):
+    harness.start("""os.write(pipe, b'{"max_upload'); sys.exit(3)""")
+    assert harness.exits.get(timeout=PATIENCE) == 3
 
 
 def test_worker_is_stopped_before_its_first_process(harness):
@@ -156,7 +175,7 @@ def test_worker_that_is_never_ready(harness, probes_often, monkeypatch):
 )
 def test_only_worker_is_not_started_again(harness, program, how):
     worker = harness.start(f"ready(); {program}")
-    assert worker.ready.get(timeout=PATIENCE) == 7
+    assert worker.ready.get(timeout=PATIENCE) == Report(7)
     assert harness.exits.get(timeout=PATIENCE) == f"Streamlit exited: {how}."
     assert (harness.root / "starts").read_text() == "x"
 
@@ -165,7 +184,7 @@ def test_one_of_several_is_started_again(harness, capfd):
     program = "ready(); sys.exit(5)"
     worker = harness.start(program, program, SERVES, number=2, count=3)
     for _ in range(3):
-        assert worker.ready.get(timeout=PATIENCE) == 7
+        assert worker.ready.get(timeout=PATIENCE) == Report(7)
     assert harness.exits.empty()
     line = f"{LOG_PREFIX}Streamlit 2 of 3 exited: status 5. Restarting Streamlit 2 of 3.\n"
     assert capfd.readouterr().err == line * 2
@@ -173,7 +192,7 @@ def test_one_of_several_is_started_again(harness, capfd):
 
 def test_second_failed_start_in_a_row_ends_the_server(harness, capfd):
     worker = harness.start("ready(); sys.exit(5)", "sys.exit(3)", "sys.exit(4)", count=2)
-    assert worker.ready.get(timeout=PATIENCE) == 7
+    assert worker.ready.get(timeout=PATIENCE) == Report(7)
     assert harness.exits.get(timeout=PATIENCE) == 4
     assert capfd.readouterr().err.count("Restarting Streamlit 1 of 2") == 2
 
@@ -182,7 +201,7 @@ def test_failed_starts_are_counted_only_in_a_row(harness):
     programs = ["sys.exit(3)", "ready(); sys.exit(5)"] * 3
     worker = harness.start(*programs, SERVES, count=2)
     for _ in range(4):
-        assert worker.ready.get(timeout=PATIENCE) == 7
+        assert worker.ready.get(timeout=PATIENCE) == Report(7)
     assert harness.exits.empty()
 
 
@@ -249,9 +268,13 @@ def test_the_worker_is_a_module_of_apphub(harness, monkeypatch, tmp_path):
     path = tmp_path / "apphub/server/worker.py"
     path.write_text(
         "import json, os, sys\n"
-        "seen = [os.getcwd(), sys.argv[1], os.fstat(int(sys.argv[2])).st_mode]\n"
+        "seen = [os.getcwd(), sys.argv[1], os.environ['APPHUB_SCRIPTS']]\n"
+        "os.fstat(int(sys.argv[2]))\n"
         f"open({str(tmp_path / 'seen')!r}, 'w').write(json.dumps(seen))\n"
     )
     WorkerProcess(1, 1, harness.exits).run()
-    folder, address, _ = json.loads((tmp_path / "seen").read_text())
-    assert (folder, address) == (str(tmp_path), str(tmp_path / "1.s"))
+    assert json.loads((tmp_path / "seen").read_text()) == [
+        str(tmp_path),
+        str(tmp_path / "1.s"),
+        "1",  # nginx leads to the scripts
+    ]

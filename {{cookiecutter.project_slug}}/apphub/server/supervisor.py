@@ -10,9 +10,11 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from apphub import app_secrets
 from apphub.finding import Finding, InvalidFile
 from apphub.paths import READY, ROOT
 from apphub.server import gateway
+from apphub.server.app_processes import AppProcesses
 from apphub.server.worker_process import LOG_PREFIX, WorkerProcess
 from apphub.settings import Settings, read_settings
 from apphub.users import User, load_users
@@ -67,6 +69,10 @@ def load_access(
         users = load_users(root, environ)
     except InvalidFile as error:
         findings += error.findings
+    try:
+        app_secrets.load_project(root, environ)
+    except InvalidFile as error:
+        findings += error.findings
     if findings:
         lines = ["nginx was not started. Fix this first:"]
         lines += map(str, findings)
@@ -85,11 +91,14 @@ def supervise(settings: Settings, users: Sequence[User], start_nginx: Sequence[s
         signal.signal(number, lambda number, _: exits.put(128 + number))
     count = settings.streamlit_processes
     workers = [WorkerProcess(number, count, exits) for number in range(1, count + 1)]
+    apps = AppProcesses(settings.app_idle_minutes)
 
     def open_gateway() -> None:
-        limits = [worker.ready.get() for worker in workers]
+        reports = [worker.ready.get() for worker in workers]
+        apps.open(reports[0].scripts)
         gateway.write_rules(users, settings)
-        gateway.write_limits(limits[0])
+        gateway.write_limits(reports[0].max_upload_mb)
+        gateway.write_apps(reports[0].scripts)
         READY.touch()
         if start_nginx:
             exits.put(run_nginx(start_nginx))
@@ -100,14 +109,15 @@ def supervise(settings: Settings, users: Sequence[User], start_nginx: Sequence[s
         except Exception as error:  # noqa: BLE001 - otherwise exits.get() would wait forever
             exits.put(f"{type(error).__name__}: {error}")
 
-    for target in (*(worker.run for worker in workers), open_gateway):
+    for target in (*(worker.run for worker in workers), apps.run, open_gateway):
         Thread(target=run, args=[target], daemon=True).start()
     reason = exits.get()
-    for worker in workers:
-        worker.terminate()
+    processes: list[WorkerProcess | AppProcesses] = [*workers, apps]
+    for process in processes:
+        process.terminate()
     deadline = time.monotonic() + SHUTDOWN_TIMEOUT
-    for worker in workers:
-        worker.join(deadline)
+    for process in processes:
+        process.join(deadline)
     return reason
 
 

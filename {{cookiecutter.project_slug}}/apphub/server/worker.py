@@ -3,18 +3,20 @@
     python -m apphub.server.worker SOCKET PIPE
 
 PIPE is the number of a file descriptor. Once the socket answers, one line of JSON is written there:
-{"max_upload_mb": 200}.
+{"max_upload_mb": 200, "scripts": []}.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from apphub.paths import ROOT
 
@@ -41,7 +43,7 @@ def serve(address: str, pipe: int) -> None:
     import streamlit as st
     import uvicorn
 
-    from apphub import logfmt
+    from apphub import app_secrets, logfmt
     from apphub.server.garbage_collection import freeze_long_lived_objects
     from apphub.server.index_page import IndexPageMiddleware
     from apphub.server.streamlit_config import load_streamlit_config
@@ -53,7 +55,8 @@ def serve(address: str, pipe: int) -> None:
                 return
             await application.prepare()
             # Streamlit runs and the socket is open: the first request will be answered.
-            ready = {"max_upload_mb": int(option("server.maxUploadSize"))}
+            size = int(st.config.get_option("server.maxUploadSize"))
+            ready = {"max_upload_mb": size, "scripts": find_scripts()}
             os.write(pipe, json.dumps(ready).encode() + b"\n")
             self.freezing = asyncio.create_task(freeze_long_lived_objects())
 
@@ -62,39 +65,57 @@ def serve(address: str, pipe: int) -> None:
             await asyncio.to_thread(wait_for_scripts)
 
     load_streamlit_config()
-    option = st.config.get_option
-    ping = option("server.websocketPingInterval") or PING_INTERVAL
-    application = IndexPageMiddleware(st.App(ROOT / "app.py"))
-    server = Server(
-        uvicorn.Config(
-            application,
-            uds=address,
-            # An exception while Streamlit starts ends the process ("auto" would serve on without).
-            lifespan="on",
-            # Given here because Heroku sets WEB_CONCURRENCY=2 and FORWARDED_ALLOW_IPS=*, and
-            # uvicorn obeys both. A session lives in one process. Only nginx can reach the socket,
-            # and it sends one X-Forwarded-For address, which no client can choose.
-            workers=1,
-            proxy_headers=True,
-            forwarded_allow_ips="*",
-            # Faster than asyncio and h11 by a third, where they are installed.
-            loop="auto",
-            http="auto",
-            # Longer than nginx keeps an idle connection (30 s), so that uvicorn never closes one
-            # just as nginx sends a request through it.
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=REQUEST_GRACE,
-            # As `streamlit run` configures uvicorn.
-            ws="websockets-sansio",
-            ws_ping_interval=ping,
-            ws_ping_timeout=ping,
-            ws_max_size=int(option("server.maxMessageSize") * 1e6),
-            ws_per_message_deflate=option("server.enableWebsocketCompression"),
-            access_log=False,
-        )
-    )
+    streamlit = st.App(ROOT / "app.py", secrets=app_secrets.load())
+    application = IndexPageMiddleware(streamlit)
+    server = Server(uvicorn.Config(application, uds=address, **uvicorn_options()))
     logfmt.configure_logging()
     server.run()
+
+
+def uvicorn_options() -> dict[str, Any]:
+    """Return how uvicorn serves Streamlit. Streamlit's configuration has been loaded."""
+    from streamlit.config import get_option
+
+    ping = get_option("server.websocketPingInterval") or PING_INTERVAL
+    return {
+        # An exception while Streamlit starts ends the process ("auto" would serve on without).
+        "lifespan": "on",
+        # Given here because Heroku sets WEB_CONCURRENCY=2 and FORWARDED_ALLOW_IPS=*, and uvicorn
+        # obeys both. A session lives in one process. Only nginx can reach the socket, and it sends
+        # one X-Forwarded-For address, which no client can choose.
+        "workers": 1,
+        "proxy_headers": True,
+        "forwarded_allow_ips": "*",
+        # Faster than asyncio and h11 by a third, where they are installed.
+        "loop": "auto",
+        "http": "auto",
+        # Longer than nginx keeps an idle connection (30 s), so that uvicorn never closes one just
+        # as nginx sends a request through it.
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": REQUEST_GRACE,
+        # As `streamlit run` configures uvicorn.
+        "ws": "websockets-sansio",
+        "ws_ping_interval": ping,
+        "ws_ping_timeout": ping,
+        "ws_max_size": int(get_option("server.maxMessageSize") * 1e6),
+        "ws_per_message_deflate": get_option("server.enableWebsocketCompression"),
+        "access_log": False,
+    }
+
+
+def find_scripts() -> list[dict[str, Any]]:
+    """Return the menu's scripts, as JSON can represent them; none where the menu is not valid.
+
+    The supervisor does not read the menu itself: it would import Streamlit to check the icons.
+    """
+    from apphub.apps import MenuError
+    from apphub.menu import load_menu
+
+    try:
+        return [asdict(app) for app in load_menu() if app.script]
+    except MenuError as error:
+        logging.getLogger("server").error("No script can be opened:\n%s", error)
+        return []
 
 
 def wait_for_scripts() -> None:

@@ -13,7 +13,9 @@ import sys
 import time
 from queue import SimpleQueue
 from threading import Lock
+from typing import NamedTuple
 
+from apphub.apps import App
 from apphub.paths import ROOT, worker_socket
 
 # Seconds.
@@ -24,12 +26,24 @@ PROBE_INTERVAL = 1
 LOG_PREFIX = "at=error server: "  # as the lines of logfmt.py begin
 
 
+class Report(NamedTuple):
+    """What a worker reports when it is ready.
+
+    Attributes:
+        max_upload_mb: Streamlit's largest upload in MB.
+        scripts: the menu's apps that have a process of their own.
+    """
+
+    max_upload_mb: int
+    scripts: tuple[App, ...] = ()
+
+
 class WorkerProcess:
     """One worker, and the next process in its place when it has exited.
 
     Attributes:
         name: what the log calls it.
-        ready: gets Streamlit's largest upload in MB each time that a process is ready.
+        ready: gets what a process reports each time that one is ready.
     """
 
     def __init__(self, number: int, count: int, exits: SimpleQueue[int | str]) -> None:
@@ -41,7 +55,7 @@ class WorkerProcess:
             exits: gets why the server has to exit: a status, or the text that goes with status 1.
         """
         self.name = "Streamlit" if count == 1 else f"Streamlit {number} of {count}"
-        self.ready: SimpleQueue[int] = SimpleQueue()
+        self.ready: SimpleQueue[Report] = SimpleQueue()
         self._socket = worker_socket(number)
         self._is_only_one = count == 1
         self._exits = exits
@@ -54,10 +68,9 @@ class WorkerProcess:
         """Keep it running until terminate(), or until its second failed start in a row."""
         failures = 0
         while process := self._start():
-            max_upload_mb = self._read_ready()
-            if max_upload_mb is not None:
+            if report := self._read_report():
                 failures = 0
-                self.ready.put(max_upload_mb)
+                self.ready.put(report)
                 reason: int | str = self._monitor(process)
             else:
                 failures += 1
@@ -94,17 +107,27 @@ class WorkerProcess:
             self._pipe, other_end = os.pipe()
             command = [sys.executable, "-m", "apphub.server.worker"]
             self._process = subprocess.Popen(
-                [*command, str(self._socket), str(other_end)], cwd=ROOT, pass_fds=[other_end]
+                [*command, str(self._socket), str(other_end)],
+                cwd=ROOT,
+                env={**os.environ, "APPHUB_SCRIPTS": "1"},  # nginx leads to the scripts
+                pass_fds=[other_end],
             )
             os.close(other_end)
             return self._process
 
-    def _read_ready(self) -> int | None:
+    def _read_report(self) -> Report | None:
         """Wait until it is ready. None where it has exited before, or is not ready in time."""
-        if self._wait_readable(STARTUP_TIMEOUT) and (line := os.read(self._pipe, 1024)):
-            max_upload_mb: int = json.loads(line)["max_upload_mb"]
-            return max_upload_mb
-        return None
+        line = b""
+        deadline = time.monotonic() + STARTUP_TIMEOUT
+        while not line.endswith(b"\n"):
+            if not self._wait_readable(max(0, deadline - time.monotonic())):
+                return None
+            if not (part := os.read(self._pipe, 4096)):
+                return None
+            line += part
+        report = json.loads(line)
+        scripts = (App(**{**app, "users": tuple(app["users"])}) for app in report["scripts"])
+        return Report(report["max_upload_mb"], tuple(scripts))
 
     def _wait_readable(self, seconds: float) -> bool:
         """Wait for a line of the process, or its exit; False when the time is up."""
