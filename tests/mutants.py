@@ -28,10 +28,12 @@ HTTP = f"{PROJECT}/apphub/nginx/http.conf"
 SERVER = f"{PROJECT}/apphub/nginx/server.conf"
 STATIC = f"{PROJECT}/apphub/nginx/static.conf"
 GATEWAY = f"{PROJECT}/apphub/server/gateway.py"
+GATEWAY_APPS = f"{PROJECT}/apphub/server/gateway_apps.py"
 USERS = f"{PROJECT}/apphub/users.py"
 # From outside, by reading the configuration, and what neither can see.
 SUITES = [
     ["tests/dyno/test_access.py", "tests/dyno/test_rate_limits.py"],
+    ["tests/dyno/test_app_routing.py"],
     ["tests/unit/check/test_nginx_rules.py"],
     ["tests/unit/test_users.py", "tests/dyno/test_users.py", "tests/dyno/test_fail_closed.py"],
     ["tests/dyno/test_log.py"],
@@ -284,7 +286,7 @@ MUTANTS = [
     Mutant(
         "25",
         "apps shown to every user",
-        (Edit(f"{PROJECT}/apphub/menu.py", "or user in self.users", "or user is not None"),),
+        (Edit(f"{PROJECT}/apphub/apps.py", "or user in self.users", "or user is not None"),),
     ),
     Mutant(
         "26a",
@@ -297,7 +299,7 @@ MUTANTS = [
         "refusals that a browser caches",
         (
             Edit(HTTP, '"~^:(?:200|206|304):/static/"', '"~^:[0-9]+:/static/"'),
-            Edit(HTTP, '"~^ :(?!text/html).* .*immutable"', '"~^ :.* .*immutable"'),
+            Edit(HTTP, '"~^:(?!text/html).* .*immutable"', '"~^:.* .*immutable"'),
         ),
     ),
     Mutant(
@@ -365,6 +367,46 @@ MUTANTS = [
         "a variable that decides who gets in, set again",
         (Edit(SERVER, "location / {\n", "location / {\n  set $realm off;\n"),),
         in_server="set $realm off;",
+    ),
+    # Of script apps.
+    Mutant(
+        "32a",
+        "a script app for every user",
+        (Edit(SERVER, "proxy_pass http://$backend;", "proxy_pass http://app_1;"),),
+        in_server="location /own/ { proxy_pass http://app_1; proxy_pass_request_headers off; }",
+    ),
+    Mutant(
+        "32b",
+        "a script app for users whose names begin alike",
+        (Edit(GATEWAY_APPS, 'f"^{re.escape(user)}$"', 'f"^{re.escape(user)}"'),),
+    ),
+    Mutant(
+        "32c",
+        "a user's name as a pattern",
+        (Edit(GATEWAY_APPS, "re.escape(user)", "user"),),
+    ),
+    Mutant(
+        "33a",
+        "an app's page without a password",
+        (Edit(SERVER, "try_files $app_page =404;", "try_files $app_page =404; auth_basic off;"),),
+        in_server="location = /page { try_files $app_page =404; auth_basic off; }",
+    ),
+    Mutant(
+        "33b",
+        "an app's page at an address of its own",
+        (
+            Edit(
+                SERVER,
+                "location = /.app-page {",
+                "location = /app_1.html { root config/generated/pages; }\nlocation = /.app-page {",
+            ),
+        ),
+        in_server="location = /app_1.html { root config/generated/pages; }",
+    ),
+    Mutant(
+        "34",
+        "apps at addresses that begin like theirs",
+        (Edit(GATEWAY_APPS, "(?![^/])", ""),),
     ),
 ]
 

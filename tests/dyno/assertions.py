@@ -37,7 +37,7 @@ def assert_headers(response: Response, https: bool | None = True) -> None:
     [policy] = response.all("Content-Security-Policy")
     assert re.fullmatch(r"frame-ancestors 'self'( https?://[^;,\s]+)*", policy), policy
     assert response.all("X-Content-Type-Options") == ["nosniff"], response
-    assert response.all("Referrer-Policy") == ["same-origin"], response
+    assert response.all("Referrer-Policy") == ["strict-origin-when-cross-origin"], response
     [cache] = response.all("Cache-Control")
     assert cache.startswith("private, "), cache
     assert bool(response.all("Retry-After")) == (response.status == 429), response

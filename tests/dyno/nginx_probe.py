@@ -24,6 +24,7 @@ import bcrypt
 from baked import ROOT
 from fake_dyno import WithLog, free_port
 
+from apphub.menu import load_menu
 from apphub.server import gateway
 from apphub.settings import read_settings
 from apphub.users import load_users
@@ -147,6 +148,8 @@ def render(root: Path, port: int = 8000, **environ: str) -> Path:
     runtime = Path(environ.get("RUNTIME_DIRECTORY", root))
     gateway.clear(root)
     gateway.write_rules(load_users(root, environ), read_settings(environ), root, runtime=runtime)
+    apps = load_menu(root) if (root / "apps.json").exists() else []
+    gateway.write_apps([app for app in apps if app.script], root, runtime=runtime)
     gateway.write_limits(200, root)
     ended = run_erb(root, PORT=str(port), **environ)
     ended.check_returncode()
@@ -186,7 +189,7 @@ def running_nginx(
         upstream = None
         if not runtime:
             runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nginx-")))
-            upstream = stack.enter_context(running_echo(runtime))
+            upstream = stack.enter_context(running_echo(runtime / "streamlit.socket"))
         port = free_port()
         render(root, port, **{**environ, "RUNTIME_DIRECTORY": str(runtime)})
         command = [nginx, "-p", str(root), "-c", "config/nginx.conf"]
@@ -202,9 +205,9 @@ def running_nginx(
 
 
 @contextmanager
-def running_echo(runtime: Path) -> Iterator[Upstream]:
-    """Run an echo at the first worker's socket."""
-    upstream = Upstream(runtime / "streamlit.socket")
+def running_echo(path: Path, kind: type[Upstream] = Upstream) -> Iterator[Upstream]:
+    """Run an echo, or another kind of server, at a unix socket."""
+    upstream = kind(path)
     threading.Thread(target=upstream.serve_forever, args=[0.02], daemon=True).start()
     try:
         yield upstream

@@ -73,7 +73,7 @@ def test_it_finds_only_what_is_explained(combined, tmp_path, environ):
         ("add_header_redefinition", "/.nothing/ =403;", "/.nothing/ =403; add_header X-A b;"),
         ("alias_traversal", "server_name _;", "location /a { alias /b/; }"),
         ("http_splitting", "server_name _;", "location ~ /(?<a>[^.]*)$ { return 302 /$a; }"),
-        ("ssrf", "http://$streamlit;", "http://$http_x_upstream;"),
+        ("ssrf", "http://$backend;", "http://$http_x_upstream;"),
     ],
 )  # fmt: skip
 def test_it_would_find_a_fault(combined, tmp_path, plugin, old, new):

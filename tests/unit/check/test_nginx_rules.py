@@ -10,6 +10,7 @@ import pytest
 from check_helpers import TEMPLATE, Found
 from strategies import HASH
 
+from apphub.apps import App
 from apphub.check.nginx_rules import INCLUDE_RULES, RULES, find_violations
 from apphub.check.nginx_rules.parsing import ParseError, parse
 from apphub.server import gateway
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USERS = [User(f"user{number}.{'x' * 50}@example.com"[:64], HASH) for number in range(200)]
+APPS = [
+    App("Forecast", script="apps/forecast/app.py", users=("anna.b", "bob")),
+    App("Café", script="apps/café-2.py", processes=3),
+]
 SECRET = "a secret of more than 32 characters"
 
 # The files: the user's, rendered, and the template's.
@@ -30,7 +35,8 @@ HEADERS = "apphub/nginx/headers.conf"
 SETTINGS = "config/generated/settings.conf"
 UPSTREAMS = "config/generated/upstreams.conf"
 
-PROXY = "location / {\n  proxy_pass http://$streamlit;"
+PROXY = "location / {\n  proxy_pass http://$backend;"
+PAGES = "try_files $app_page =404;"
 PLACE = "    # Your own locations go here."  # of the user's own lines
 TOKENS = "server_tokens off;"
 IDENTITY = "X-Forwarded-User $user;\n"
@@ -95,6 +101,10 @@ MISTAKES: dict[str, list[Case]] = {
          f'{"0" * 64}"; }}\n  server {{ add_header X-Debug $mine always;'),
     ],
     "nginx-files-exposed": [
+        (SERVER, PAGES, "try_files $uri =404;"),
+        (SERVER, "root config/generated/pages;", "root config/generated;"),
+        own("location /pages/ { root config/generated; }"),
+        own(f"location = /.app-page {{ root config/generated/pages; {PAGES} }}"),
         own("location /files/ { alias /app/; }"),
         own("location /files/ { alias ./; }"),
         own("location /files/ { alias config/generated/; }"),
@@ -110,6 +120,12 @@ MISTAKES: dict[str, list[Case]] = {
         own("more_clear_headers Content-Security-Policy;"),
         own("location /x/ { ssi on; }"),
         own("location /x/ { fastcgi_pass localhost:9000; }"),
+    ],
+    "nginx-app-access": [
+        own("location /own/ { proxy_pass http://app_1; proxy_pass_request_headers off; }"),
+        own("location /own/ { proxy_pass http://app_2_3/x; }"),
+        own("location /own/ { proxy_pass http://$app_1; }"),
+        (SERVER, "proxy_pass http://$backend;", "proxy_pass http://$app_2_process;"),
     ],
     "nginx-proxy-target": [
         own("location /x/ { proxy_pass http://$arg_host; }"),
@@ -163,6 +179,10 @@ MISTAKES: dict[str, list[Case]] = {
         (HTTP, PASSWORD_USER, f'{PASSWORD_USER}\n  "~^:(.*@example.com)$" $1;'),
     ],
     "nginx-set-cookie": [
+        (SERVER, PAGES, "try_files $uri =404;"),
+        (SERVER, PAGES, f"{PAGES} auth_basic Apps;"),
+        (SERVER, "location = /.app-page {", "location /.app-page {"),
+        own(f"location = /own {{ {PAGES} add_header Set-Cookie $session_cookie; }}"),
         (SERVER, "Set-Cookie $session_cookie;", "Set-Cookie $session_cookie always;"),
         own("add_header Set-Cookie $session_cookie;"),
         (SERVER, REFUSED, f"{REFUSED} add_header set-cookie $session_cookie;"),
@@ -250,7 +270,7 @@ MISTAKES: dict[str, list[Case]] = {
         (SERVER, PROXY, f"{PROXY} if ($cross_origin) {{ add_header X-Reason foreign always; }}"),
     ],
     "nginx-header-always": [
-        (HEADERS, "same-origin always;", "same-origin;"),
+        (HEADERS, "cross-origin always;", "cross-origin;"),
         (HTTP, "limit_req_status 429;", "limit_req_status 429; add_header X-A b;"),
     ],
     "nginx-header-duplicate": [
@@ -374,6 +394,7 @@ def generate(tmp_path_factory) -> Callable[..., Path]:
         (root / "config").mkdir()
         (root / OWN).write_text(text, "utf-8")
         gateway.write_rules(users or [User("anna.b", HASH)], read_settings(environ), root)
+        gateway.write_apps(APPS, root)
         gateway.write_limits(200, root)
         return root
 
@@ -476,8 +497,8 @@ PLACES = {
     ),
     "a file that two blocks include": (
         HEADERS,
-        "same-origin always;",
-        "same-origin;",
+        "cross-origin always;",
+        "cross-origin;",
         "nginx-header-always",
     ),
     "a generated file": (UPSTREAMS, KEEPALIVE, "", "nginx-keepalive"),

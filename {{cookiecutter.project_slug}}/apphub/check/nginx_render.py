@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apphub.apps import App, MenuError
 from apphub.check.nginx_rules.parsing import CONFIGURATION, name_place
 from apphub.check.report import CheckSkipped
 from apphub.finding import Finding
+from apphub.menu import load_menu
 from apphub.paths import NGINX_CONF
 from apphub.server import gateway
 from apphub.settings import Settings, SettingsError, read_settings
@@ -90,6 +92,7 @@ def _generate(project: Project, folder: Path) -> None:
     settings = replace(_load_settings(project), session_secret=SECRET)
     users = [User(user.name, PLACEHOLDER.password_hash) for user in users]
     gateway.write_rules(users, settings, folder)
+    gateway.write_apps(_load_scripts(project), folder)
     gateway.write_limits(MAX_UPLOAD_MB, folder)
 
 
@@ -98,6 +101,13 @@ def _load_settings(project: Project) -> Settings:
         return read_settings(project.environ)
     except SettingsError:  # check_access() reports it
         return Settings()
+
+
+def _load_scripts(project: Project) -> list[App]:
+    try:
+        return [app for app in load_menu(project.root) if app.script]
+    except MenuError:  # check_apps() reports it
+        return []
 
 
 def _render(project: Project, folder: Path) -> str:

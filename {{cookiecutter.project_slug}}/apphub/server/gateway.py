@@ -1,4 +1,4 @@
-"""Writes config/generated/ for nginx at each start: users, sessions, sockets and limits.
+"""Writes config/generated/ for nginx at each start: users, sessions, sockets, apps and limits.
 
 The rules that these values fill in are static: apphub/nginx/. Where a file is missing, nginx does
 not start.
@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from apphub.files import write_atomically
 from apphub.paths import GENERATED, ROOT, RUNTIME, find_static_files, worker_socket
+from apphub.server.app_page import build_app_page, read_index_html
+from apphub.server.gateway_apps import build_apps_conf, quote, read_upload_sizes
 from apphub.settings import Settings, project_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from apphub.apps import App
     from apphub.users import User
 
 MAX_REALM_LENGTH = 100
@@ -50,7 +53,7 @@ def write_rules(
     runtime: Path = RUNTIME,
     local: bool = False,
 ) -> None:
-    """Write everything but limits.conf.
+    """Write everything but apps.conf and limits.conf.
 
     Args:
         users: who may log in, as load_users() returns them.
@@ -72,18 +75,41 @@ def write_rules(
     _write(root, "upstreams.conf", _upstreams_conf(settings.streamlit_processes, runtime))
 
 
+def write_apps(apps: Sequence[App], root: Path = ROOT, *, runtime: Path = RUNTIME) -> None:
+    """Write apps.conf and the index pages of the script apps. Without apps, the hub answers all.
+
+    Args:
+        apps: the script apps.
+        root: the project's folder.
+        runtime: the folder of their sockets.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    index = read_index_html()
+    name = project_name(root)
+    icon = root / "config/icon.svg"
+    svg = icon.read_bytes() if icon.is_file() else b""
+    for number, app in enumerate(apps, 1) if index else ():
+        _write(root, f"pages/app_{number}.html", [build_app_page(index, app, name, svg)])
+    _write(root, "apps.conf", build_apps_conf(apps, runtime, pages=bool(index)))
+
+
 def write_limits(max_upload_mb: int, root: Path = ROOT) -> None:
     """Write limits.conf: the largest upload, and where Streamlit's static files are.
 
+    Streamlit itself refuses what is larger than the size that its own configuration has.
+
     Args:
-        max_upload_mb: Streamlit's server.maxUploadSize, in MB.
+        max_upload_mb: the hub's server.maxUploadSize, in MB.
         root: the project's folder.
 
     Raises:
         OSError: the file cannot be written.
     """
+    largest = max(max_upload_mb, 0, *read_upload_sizes(root))
     # The browser wraps the file in up to 1 MB. nginx takes 0 for no limit.
-    lines = [f"client_max_body_size {max(max_upload_mb, 0) + 1}m;"]
+    lines = [f"client_max_body_size {largest + 1}m;"]
     if folder := find_static_files():
         lines.append(f"location /static/ {{ alias {quote(f'{folder}/')};")
         lines.append("  include ../apphub/nginx/static.conf; }")
@@ -122,11 +148,6 @@ def derive_sessions(users: Iterable[User], secret: str, cookie: str) -> dict[str
     }
 
 
-def quote(text: str) -> str:
-    """Return the text in nginx's own quotes, which nothing inside can end."""
-    return '"' + re.sub(r'["\\]', r"\\\g<0>", text) + '"'
-
-
 def make_realm(name: str) -> str:
     """Return the realm of the password prompt, for `auth_basic`.
 
@@ -138,14 +159,17 @@ def make_realm(name: str) -> str:
 
 
 def _settings_conf(cookies: Cookies, settings: Settings, name: str) -> list[str]:
+    session, process = f"{cookies.prefix}session", f"{cookies.prefix}process"
+    # Valid at one app's address only, which __Host- does not allow.
+    app_process = f"{cookies.prefix.replace('__Host-', '__Secure-')}app-process"
     constants = {
         "app_name": make_realm(name),
         "frame_policy": " ".join(["frame-ancestors 'self'", *settings.frame_ancestors]),
-        "session_cookie_name": f"{cookies.prefix}session",
-        "process_cookie_name": f"{cookies.prefix}process",
+        "session_cookie_name": session,
+        "process_cookie_name": process,
+        "app_process_cookie_name": app_process,
         "set_cookie_attributes": cookies.attributes,
     }
-    session, process = f"{cookies.prefix}session", f"{cookies.prefix}process"
     return [
         # Only geo takes a "$" in a value as it is.
         *(f"geo ${name} {{ default {quote(value)}; }}" for name, value in constants.items()),
@@ -153,10 +177,16 @@ def _settings_conf(cookies: Cookies, settings: Settings, name: str) -> list[str]
         '  default "";',
         f'  "~(?:^|; *){session}=([0-9a-f]{{64}})(?:;|$)" $1;',
         "}",
-        "map $http_cookie $process {",
-        '  default "";',
-        f'  "~(?:^|; *){process}=([0-9]+)(?:;|$)" $1;',
-        "}",
+        *(
+            line
+            for variable, cookie in (("process", process), ("app_process", app_process))
+            for line in (
+                f"map $http_cookie ${variable} {{",
+                '  default "";',
+                f'  "~(?:^|; *){cookie}=([0-9]+)(?:;|$)" $1;',
+                "}",
+            )
+        ),
         # The browser's other cookies: no app needs to know a session. Two of them: none at all.
         "map $http_cookie $passed_cookie {",
         "  default $http_cookie;",
@@ -189,6 +219,6 @@ def _upstreams_conf(count: int, runtime: Path) -> list[str]:
 
 
 def _write(root: Path, name: str, lines: Iterable[str]) -> None:
-    folder = root / GENERATED
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(folder / name, "".join(f"{line}\n" for line in lines), mode=0o600)
+    path = root / GENERATED / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, "".join(f"{line}\n" for line in lines), mode=0o600)

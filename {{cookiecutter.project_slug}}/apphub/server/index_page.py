@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from apphub.paths import ICON
+from apphub.server.app_page import load_font_last, render, set_title_and_icon
 from apphub.settings import project_name
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-FONT = re.compile(r'<link[^>]*\bas="font"[^>]*>\s*')
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Streamlit lists there each function that any app caches, for everybody who may see one app.
@@ -151,7 +148,7 @@ def redirect_to(end: str, scope: Message) -> list[Message]:
 
 
 def rewrite_index_html(page: str, settings: dict[str, Any], title: str, icon: bytes) -> str:
-    """Return Streamlit's page, with the settings in it and its font after its scripts.
+    """Return Streamlit's page, with the settings in it, its font after its scripts, and a link.
 
     Where Streamlit has changed so much that nothing matches, the page is returned as it was.
 
@@ -159,17 +156,12 @@ def rewrite_index_html(page: str, settings: dict[str, Any], title: str, icon: by
         page: Streamlit's index.html.
         settings: the answer of /_stcore/host-config. With them and an address Streamlit's scripts
             connect at once, and ask for the settings meanwhile.
-        title: what the browser's tab shows until the launcher sets the title.
-        icon: the tab's icon: SVG, or nothing. In the page itself it is one request less.
+        title: what the browser's tab shows until the launcher sets the title, and the link says.
+        icon: the tab's icon: SVG, or nothing.
     """
     known = json.dumps(settings).replace("<", "\\u003c")  # nothing in it ends the script
     script = f"window.__streamlit ??= {{BACKEND_BASE_URL: location.origin, HOST_CONFIG: {known}}}"
     page = page.replace("<head>", f"<head>\n    <script>{script}</script>", 1)
-    # A browser loads in the page's order. Without the font there is text; without scripts, nothing.
-    if font := FONT.search(page):
-        page = page.replace(font[0], "", 1).replace("</head>", f"{font[0]}</head>", 1)
-    page = page.replace("<title>Streamlit</title>", f"<title>{escape(title)}</title>", 1)
-    if icon:
-        address = f"data:image/svg+xml;base64,{b64encode(icon).decode()}"
-        page = page.replace('href="./favicon.png"', f'href="{address}"', 1)
-    return page
+    page = set_title_and_icon(load_font_last(page), title, icon)
+    link = render("home_link.html", {"name": title, "always": False})
+    return page.replace("</body>", f"{link}</body>", 1)

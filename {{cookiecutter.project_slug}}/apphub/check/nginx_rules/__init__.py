@@ -17,6 +17,7 @@ from apphub.check.nginx_rules import (
     logs,
     requests,
     responses,
+    script_apps,
     stability,
 )
 from apphub.finding import Finding
@@ -31,6 +32,7 @@ INCLUDE_RULES: tuple[Rule, ...] = includes.RULES
 RULES: tuple[Rule, ...] = (
     *authentication.RULES,
     *exposure.RULES,
+    *script_apps.RULES,
     *identity.RULES,
     *requests.RULES,
     *responses.RULES,

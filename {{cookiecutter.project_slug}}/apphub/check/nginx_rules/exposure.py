@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from apphub.check.nginx_rules.authentication import REMOVE, SESSION
 from apphub.check.nginx_rules.directives import Directive, variables_in
 from apphub.check.nginx_rules.rule import Rule, Violation
+from apphub.check.nginx_rules.script_apps import sends_app_pages
 from apphub.paths import GENERATED
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _find_variables(main: Directive, text: str, seen: frozenset[str] = frozenset
 def served_files_are_public(main: Directive) -> Iterator[Violation]:
     """alias and root are folders of public files, not the project with its users and sessions."""
     for directive in main.all("alias", "root"):
-        if directive.place.startswith(f"{GENERATED}/"):
+        if directive.place.startswith(f"{GENERATED}/") or sends_app_pages(directive.parent):
             continue
         path = PurePosixPath(posixpath.normpath(ROOT / directive.arg(0)))
         folder = path.relative_to(ROOT).parts[:1] if path.is_relative_to(ROOT) else ()

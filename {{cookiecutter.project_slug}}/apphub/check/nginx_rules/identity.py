@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from apphub.check.nginx_rules.directives import VARIABLE, Directive, is_literal, variables_in
 from apphub.check.nginx_rules.rule import Rule, Violation
+from apphub.check.nginx_rules.script_apps import sends_app_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,8 @@ IDENTITY_HEADER = re.compile(
     r"x-(auth|user|webauth)|(x-)?(forwarded|remote)-(user|name|email|groups|preferred)", re.I
 )
 IDENTITIES = ("$user", "$session_user", "$password_user")
-COOKIES = ("$session_cookie", "$process_cookie")  # whose session it is, and in which worker
+# Whose session it is, and in which process: the hub's, or an app's.
+COOKIES = ("$session_cookie", "$process_cookie", "$app_process_cookie")
 CAPTURE = re.compile(r"\$\{?[1-9]")
 NGINX_VARIABLE = re.compile(
     r"\$\{?(http|cookie|arg|sent_http|sent_trailer|upstream_(http|cookie|trailer))_"
@@ -40,19 +42,21 @@ def identity_is_never_the_clients(main: Directive) -> Iterator[Violation]:
 
 
 def session_is_set_after_login(main: Directive) -> Iterator[Violation]:
-    """Set-Cookie is where nginx has checked a password: in the location that proxies."""
+    """Set-Cookie is where nginx has checked a password: where it proxies or sends pages."""
     first: dict[str, Directive] = {}
     for directive in main.all("add_header"):
         place = directive.parent
         if directive.arg(0).lower() != "set-cookie" or not place:
             continue
-        if place.name != "location" or not place.own("proxy_pass"):
+        sends_pages = sends_app_pages(place)
+        if place.name != "location" or not (place.own("proxy_pass") or sends_pages):
             yield Violation(directive, f"Set-Cookie in {place}, which is not a proxied location")
         elif not place.inherited("auth_basic") or place.is_set("auth_basic", "off"):
             yield Violation(directive, f"Set-Cookie in {place}, which requires no password")
         if "always" in directive.args:
             yield Violation(directive, "Set-Cookie with `always` is sent with refusals, too")
-        earlier = first.setdefault(directive.arg(1), directive)
+        key = f"{directive.arg(1)} of pages" if sends_pages else directive.arg(1)
+        earlier = first.setdefault(key, directive)
         if earlier.place != directive.place:  # two servers may include the same line
             yield Violation(directive, f"the same Set-Cookie is in {earlier.place}")
         elif directive.arg(1) not in COOKIES:
@@ -112,7 +116,7 @@ RULES = (
     Rule(
         "nginx-set-cookie",
         session_is_set_after_login,
-        "Remove it: only location / in apphub/nginx/server.conf sets the cookies.",
+        "Remove it: only apphub/nginx/server.conf sets the cookies.",
     ),
     Rule("nginx-value-separator", values_are_separated, 'Put a ":" between the two variables.'),
     Rule(
