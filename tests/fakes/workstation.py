@@ -105,5 +105,6 @@ class Workstation:
     @property
     def changes(self) -> list[str]:
         """The commands that Heroku got, without those that only read. A secret is "..." here."""
-        calls = [call for call in self.state["calls"] if call[0] not in READS]
+        reads = (*READS, "auth:token")
+        calls = [call for call in self.state["calls"] if call[0] not in reads]
         return [re.sub(r"=[0-9a-f]{64}\b", "=...", " ".join(call)) for call in calls]

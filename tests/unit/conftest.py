@@ -15,8 +15,8 @@ settings.register_profile("unit", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("unit")
 
 VARIABLES = [
-    *("AUTH_PASSWORD", "DYNO", "FRAME_ANCESTORS", "HTPASSWD", "NGINX_WORKERS", "SESSION_SECRET"),
-    *("SHOW_ERRORS", "STACK", "STREAMLIT_PROCESSES"),
+    *("APP_IDLE_MINUTES", "AUTH_PASSWORD", "DYNO", "FRAME_ANCESTORS", "HTPASSWD", "NGINX_WORKERS"),
+    *("SECRETS", "SESSION_SECRET", "SHOW_ERRORS", "STACK", "STREAMLIT_PROCESSES"),
 ]
 SALES = {"name": "Sales Report", "module": "apps.sales_report"}
 CHURN = {"name": "Churn Explorer", "module": "apps.churn_explorer"}

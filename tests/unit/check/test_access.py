@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from check_helpers import file
 from strategies import HASH
 
 from apphub.check import access, check_access
@@ -113,7 +114,7 @@ def test_empty_menu(project):
     assert found(project) == [("menu-empty", "apps.json")]
 
 
-@pytest.mark.parametrize("variable", ["NGINX_WORKERS", "STREAMLIT_PROCESSES"])
+@pytest.mark.parametrize("variable", ["APP_IDLE_MINUTES", "NGINX_WORKERS", "STREAMLIT_PROCESSES"])
 def test_numbers(project, variable):
     assert found(project, **{variable: "16"}) == []
     for value in ("", "eight", "-1", "1.5", "٣"):
@@ -122,3 +123,15 @@ def test_numbers(project, variable):
 
 def test_upload_size_is_streamlits_business(project):
     assert found(project, STREAMLIT_SERVER_MAX_UPLOAD_SIZE="eight") == []
+
+
+def test_secrets_in_the_environment_replace_those_in_the_file(project):
+    file(".streamlit/secrets.toml", 'key = """hunter2')(project)
+    assert found(project) == [("secrets-toml", ".streamlit/secrets.toml, end of document")]
+    assert found(project, SECRETS='key = "hunter2"') == []
+    findings = check_access(project.path, {"SECRETS": "a = 1\nkey = hunter2", "NGINX_WORKERS": "0"})
+    assert [(finding.code, finding.where) for finding in findings] == [
+        ("settings-number", "NGINX_WORKERS"),
+        ("secrets-toml", "SECRETS, line 2, column 7"),
+    ]
+    assert "hunter2" not in "".join(map(str, findings))

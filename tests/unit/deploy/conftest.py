@@ -20,7 +20,8 @@ from baked import BakedProject
 from fakes.deployments import HASH
 from fakes.workstation import HEROKU, Workstation
 
-from apphub.deploy import deploy, execute, programs, state
+from apphub.app_secrets import load_project
+from apphub.deploy import deploy, execute, programs, set_secrets, state
 from apphub.finding import Finding, InvalidFile
 from apphub.menu import load_menu
 from apphub.settings import read_settings
@@ -44,7 +45,7 @@ FILES = {
     "apps/sales_report.py": "def run():\n    pass\n",
 }
 # What would change how git or the project behaves here.
-FOREIGN = ("GIT_", "HEROKU_", "XDG_", "HTPASSWD", "SESSION_SECRET", "FRAME_ANCESTORS")
+FOREIGN = ("GIT_", "HEROKU_", "XDG_", "HTPASSWD", "SECRETS", "SESSION_SECRET", "FRAME_ANCESTORS")
 
 
 class Result(NamedTuple):
@@ -72,7 +73,10 @@ class Answers(io.StringIO):
 
 
 class FakeSubprocess:
-    """The module `subprocess` for apphub.deploy: heroku runs in this process, the rest for real."""
+    """The module `subprocess` for apphub.deploy.
+
+    Heroku's CLI and apphub's own command run in this process, the rest for real.
+    """
 
     CompletedProcess = subprocess.CompletedProcess
     DEVNULL = subprocess.DEVNULL
@@ -81,12 +85,16 @@ class FakeSubprocess:
         self._heroku = heroku
 
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        if Path(command[0]).name != "heroku":
+        is_own = command[1:3] == ["-m", set_secrets.__name__]
+        if Path(command[0]).name != "heroku" and not is_own:
             return subprocess.run(command, **options)
         output, errors, status = io.StringIO(), io.StringIO(), 0
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             try:
-                self._heroku.main(command[1:])
+                if is_own:
+                    set_secrets.main(command[3:])
+                else:
+                    self._heroku.main(command[1:])
             except SystemExit as error:
                 status = int(error.code or 0)
         if not options.get("capture_output"):
@@ -150,12 +158,13 @@ class UnitWorkstation(Workstation):
 
 
 def run_access_checks(root: Path, environ: Mapping[str, str]) -> SimpleNamespace:
-    """Check users, menu and environment. The other checks have tests of their own."""
+    """Check users, menu, environment and secrets. The other checks have tests of their own."""
     errors: list[Finding] = []
     for read in (
         lambda: load_users(root, environ),
         lambda: load_menu(root),
         lambda: read_settings(environ),
+        lambda: load_project(root, environ),
     ):
         try:
             read()

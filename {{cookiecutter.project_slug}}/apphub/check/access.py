@@ -1,12 +1,14 @@
-"""Checks who may log in: the users, the users that the menu names, and the settings."""
+"""Checks who may log in (the users, and those that the menu names), settings and secrets."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from apphub.app_secrets import load_project
+from apphub.apps import App, MenuError
 from apphub.finding import Finding, InvalidFile
-from apphub.menu import App, MenuError, load_menu
+from apphub.menu import load_menu
 from apphub.paths import ROOT
 from apphub.settings import read_settings
 from apphub.users import User, UsersError, load_users
@@ -19,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def check(project: Project) -> Iterator[Finding]:
-    """Yield what is wrong with the users, the menu and the settings."""
+    """Yield what is wrong with the users, the menu, the settings and the secrets."""
     yield from check_access(project.root, project.environ)
 
 
 def check_access(root: Path = ROOT, environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Return what would let somebody in who should not get in, or keep out somebody who should.
+    """Return what would let somebody in who should not get in, or stop the server's start.
 
     Args:
         root: the project's folder.
-        environ: the environment; HTPASSWD in it replaces .htpasswd.
+        environ: the environment; HTPASSWD in it replaces .htpasswd, and SECRETS the secrets' file.
     """
     findings: list[Finding] = []
     users: list[User] = []
@@ -43,10 +45,11 @@ def check_access(root: Path = ROOT, environ: Mapping[str, str] = os.environ) -> 
         findings += error.findings
     if users:
         findings += _find_unknown_users(menu, users)
-    try:
-        read_settings(environ)
-    except InvalidFile as error:
-        findings += error.findings
+    for read in (lambda: read_settings(environ), lambda: load_project(root, environ)):
+        try:
+            read()
+        except InvalidFile as error:
+            findings += error.findings
     return findings
 
 

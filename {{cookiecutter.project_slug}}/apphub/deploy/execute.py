@@ -61,11 +61,11 @@ def execute_step(number: int, step: Step, yes: bool, root: Path, to_continue: st
     """Run a step's commands, after a confirmation.
 
     Raises:
-        click.Abort: the user has declined a required step.
+        click.Abort: the user has declined a step that cannot be skipped.
         click.ClickException: a command of a required step has failed.
     """
     if not yes and not click.confirm("   Run this step?", default=True):
-        if step.is_required:
+        if not step.can_skip:
             raise click.Abort
         return
     for command in step.commands:

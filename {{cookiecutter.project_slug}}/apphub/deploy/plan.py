@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import dropwhile
 from typing import NamedTuple
 
+from apphub.app_secrets import SECRETS_FILE
 from apphub.deploy.state import ANOTHER_NAME, State
 from apphub.text import summarize
 
@@ -26,6 +27,7 @@ class Step(NamedTuple):
         done: why nothing is left to do, such as "already done"; "" where it is left.
         hint: how to go on where a command fails.
         is_required: whether the steps after it need it.
+        can_skip: whether the user may decline it, and go on.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Step(NamedTuple):
     done: str = ""
     hint: str = ""
     is_required: bool = True
+    can_skip: bool = False
 
 
 LOG_IN = Step("Log in to Heroku", [["heroku", "login"]])
@@ -157,12 +160,27 @@ def _plan_settings(state: State) -> Iterator[Step]:
         [["heroku", "config:set", SECRET_PLACEHOLDER, *at]],
         DONE if config.get("SESSION_SECRET") else "",
     )
+    if state.secrets.has_file:
+        yield _plan_secrets(state)
     if state.repository.ignores_users and "HTPASSWD" not in config:
         yield Step(
             "Give Heroku the users: git ignores .htpasswd, and HTPASSWD is not set on Heroku. "
             "Remove .htpasswd from .gitignore, or, in a public repository, put its text into the "
             f'environment: heroku config:set HTPASSWD="$(cat .htpasswd)" --app {state.name}'
         )
+
+
+def _plan_secrets(state: State) -> Step:
+    """Return the step for SECRETS. A user who has other secrets here may decline it."""
+    names = {"new or changed": state.secrets.changed, "removed": state.secrets.removed}
+    parts = [f"{title}: {summarize(some)}" for title, some in names.items() if some]
+    what = f" ({'; '.join(parts)})" if parts else ""
+    return Step(
+        f"Set SECRETS to what is in {SECRETS_FILE}{what}",
+        [["python", "-m", "apphub.deploy.set_secrets", "--app", state.name]],
+        "" if parts else DONE,
+        can_skip=True,
+    )
 
 
 def _plan_push(state: State) -> Iterator[Step]:
@@ -177,4 +195,5 @@ def _plan_push(state: State) -> Iterator[Step]:
             "Open the app in the browser",
             [["heroku", "open", "--app", state.name]],
             is_required=False,
+            can_skip=True,
         )

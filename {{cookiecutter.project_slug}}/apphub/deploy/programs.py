@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,8 @@ def find_missing_programs() -> list[str]:
 
 def with_path(command: Sequence[str]) -> list[str]:
     """Return the command with its program's path: on Windows heroku is heroku.cmd."""
+    if command[0] == "python":  # the one with the project's packages, which PATH may not have
+        return [sys.executable, *command[1:]]
     return [shutil.which(command[0]) or command[0], *command[1:]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -9,10 +10,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from apphub.app_secrets import (
+    SECRETS_FILE,
+    VARIABLE,
+    Secrets,
+    SecretsError,
+    collect_files,
+    parse,
+)
+from apphub.apps import MenuError
 from apphub.check import run_checks
 from apphub.deploy.git import Repository, inspect_repository
 from apphub.deploy.heroku import HerokuApp, get_account, inspect_app
 from apphub.deploy.programs import DOWNLOADS, find_missing_programs
+from apphub.menu import load_menu
 from apphub.text import validate_heroku_name
 from apphub.users import load_users
 
@@ -22,9 +33,11 @@ if TYPE_CHECKING:
 
 # The check uses the values of these on Heroku, not those on this machine.
 CONFIG_VARS = (
+    "APP_IDLE_MINUTES",
     "FRAME_ANCESTORS",
     "HTPASSWD",
     "NGINX_WORKERS",
+    "SECRETS",
     "SESSION_SECRET",
     "STREAMLIT_PROCESSES",
 )
@@ -38,6 +51,20 @@ class Manifest(NamedTuple):
     buildpacks: Sequence[str]
 
 
+class SecretsChange(NamedTuple):
+    """How the secrets on this computer differ from SECRETS on Heroku. It has names, no values.
+
+    Attributes:
+        has_file: whether there are any on this computer.
+        changed: the names of those that are new, or have another value.
+        removed: the names of those that only Heroku has.
+    """
+
+    has_file: bool = False
+    changed: Sequence[str] = ()
+    removed: Sequence[str] = ()
+
+
 class State(NamedTuple):
     """The state before the first step.
 
@@ -47,6 +74,7 @@ class State(NamedTuple):
         repository: what git knows.
         account: the account that is logged in to Heroku; "" where there is none.
         app: what Heroku knows; None where there is no app, or nobody is logged in to see it.
+        secrets: what the secrets on this computer would change on Heroku.
         users: the names of those who can log in to the apps.
         blockers: what has to be fixed before the first step, and how.
     """
@@ -56,6 +84,7 @@ class State(NamedTuple):
     repository: Repository
     account: str
     app: HerokuApp | None
+    secrets: SecretsChange
     users: Sequence[str]
     blockers: Sequence[str]
 
@@ -90,11 +119,34 @@ def inspect(name: str | None, root: Path) -> State:
         app = None
 
     environ = app_environ(app.config if app else {})
+    secrets = compare_secrets(root, environ.get(VARIABLE, ""))
+    if secrets.has_file or (root / SECRETS_FILE).is_file():
+        environ.pop(VARIABLE, None)  # a step will replace it: the check is for the file
     errors = [str(error) for error in run_checks(root, environ).errors]
     users = [] if errors else [user.name for user in load_users(root, environ)]
-    return State(
-        app_name, read_manifest(root), repository, account, app, users, [*errors, *blockers]
-    )
+    manifest = read_manifest(root)
+    blockers = [*errors, *blockers]
+    return State(app_name, manifest, repository, account, app, secrets, users, blockers)
+
+
+def compare_secrets(root: Path, on_heroku: str) -> SecretsChange:
+    """Return what the secrets on this computer would change on Heroku.
+
+    Args:
+        root: the project's folder.
+        on_heroku: the text of SECRETS there, "" where it is not set.
+    """
+    try:
+        here = collect_files(root, load_menu(root))
+    except (MenuError, SecretsError):  # the check reports it
+        here = None
+    if here is None:
+        return SecretsChange()
+    there: Secrets = {}
+    with contextlib.suppress(SecretsError):
+        there = parse(on_heroku, VARIABLE)
+    changed = tuple(name for name in here if name not in there or here[name] != there[name])
+    return SecretsChange(True, changed, tuple(name for name in there if name not in here))
 
 
 def app_environ(
