@@ -12,6 +12,8 @@ from baked import ROOT, BakedProject
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from apphub.check.packages import compile_command
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -91,8 +93,13 @@ def test_one_command_updates_the_pins(template):
     assert project.read("requirements.txt") == f"{command} --upgrade --quiet\n"
     before = (PROJECT / "requirements-dev.txt").read_text("utf-8")
     assert project.read("requirements-dev.txt") == re.sub(r"==.*", "==99", before)
-    documents = [PROJECT / "README.md", *PROJECT.glob("docs/*.md")]
-    assert any(command in path.read_text("utf-8") for path in documents)
+
+
+def test_command_of_the_readme_is_that_of_the_check():
+    """With the version of .python-version; the template's own pins are for all versions."""
+    major, minor = (PROJECT / ".python-version").read_text("utf-8").strip().split(".")
+    command = compile_command((int(major), int(minor)))
+    assert f"\n{command}\n" in (PROJECT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("root", [ROOT, PROJECT], ids=["template", "project"])

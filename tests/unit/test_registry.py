@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import APP_NAMES, SIMILAR_APP_NAMES
 
+from apphub.apps import App, MenuError
 from apphub.finding import InvalidInput
-from apphub.menu import App, MenuError, load_menu
+from apphub.menu import load_menu
 from apphub.registry import add_app, make_module_name, quote_python, remove_app
 from apphub.text import escape_markdown, name_key
 

@@ -9,9 +9,10 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from apphub.apps import App, MenuError
 from apphub.files import write_atomically
 from apphub.finding import InvalidInput
-from apphub.menu import MAX_NAME_LENGTH, App, load_menu, read_entries
+from apphub.menu import MAX_NAME_LENGTH, load_menu, read_entries
 from apphub.paths import APP_TEMPLATE, ROOT
 from apphub.text import escape_markdown, name_key, validate_line
 
@@ -52,51 +53,97 @@ def add_app(name: str, root: Path = ROOT, template: Path = APP_TEMPLATE) -> App:
     Raises:
         InvalidInput: the name breaks its rule or is taken, or apps.json is not valid (MenuError).
     """
-    validate_app_name(name)
-    entries = read_entries(root) if (root / "apps.json").exists() else []
-    menu = load_menu(root) if entries else []
-    if name_key(name) in (name_key(app.name) for app in menu):
-        raise InvalidInput(f"{name!r} is in apps.json already. Choose another name.")
-
+    menu = load_menu_for(name, root)
     taken = {app.url_path for app in menu}
     taken |= {path.stem.lower() for path in (root / "apps").glob("*")}
-    app = App(name, f"apps.{_find_free_name(make_module_name(name, root), taken)}")
+    app = App(name, f"apps.{find_free_name(make_module_name(name, root), taken)}")
     module = root / "apps" / f"{app.url_path}.py"
     title = quote_python(escape_markdown(name))
     write_atomically(module, template.read_text("utf-8").replace('"New app"', title))
     try:
-        write_entries([*entries, {"name": app.name, "module": app.module}], root)
+        append_entry(app, root)
     except BaseException:
         module.unlink()
         raise
     return app
 
 
-def remove_app(name: str, root: Path = ROOT) -> App:
-    """Remove an app's entry from apps.json; its module stays.
+def load_menu_for(name: str, root: Path = ROOT) -> list[App]:
+    """Return the apps that are in the menu, which may be none, before one of this name is added.
+
+    Raises:
+        InvalidInput: the name breaks its rule or is taken, or apps.json is not valid (MenuError).
+    """
+    validate_app_name(name)
+    has_entries = (root / "apps.json").exists() and read_entries(root)
+    menu = load_menu(root) if has_entries else []
+    if name_key(name) in (name_key(app.name) for app in menu):
+        raise InvalidInput(f"{name!r} is in apps.json already. Choose another name.")
+    return menu
+
+
+def append_entry(app: App, root: Path = ROOT) -> None:
+    """Write an app's entry at the end of apps.json.
+
+    Raises:
+        MenuError: apps.json would not be valid with it. It is as it was before.
+    """
+    path = root / "apps.json"
+    before = path.read_bytes() if path.exists() else None
+    entries = read_entries(root) if before else []
+    kind = "script" if app.script else "module"
+    write_entries([*entries, {"name": app.name, kind: app.source}], root)
+    try:
+        load_menu(root)
+    except MenuError:
+        if before is None:
+            path.unlink()
+        else:
+            write_atomically(path, before)
+        raise
+
+
+def find_app(name: str, root: Path = ROOT) -> App:
+    """Return the app of a name.
 
     Args:
-        name: the app's name, its path or its module: "Café Sales", "cafe_sales" or
-            "apps.cafe_sales".
+        name: the app's name, its path, its module or its script: "Café Sales", "cafe_sales",
+            "apps.cafe_sales" or "apps/cafe_sales.py".
+        root: the project's folder.
+
+    Raises:
+        InvalidInput: there is no such app, or apps.json is not valid (MenuError).
+    """
+    menu = load_menu(root)
+    names = {other: app for app in menu for other in (app.url_path, app.source)}
+    names |= {name_key(app.name): app for app in menu}  # before another app's path
+    app = names.get(name_key(name)) or names.get(name.strip("/"))
+    if not app:
+        apps = ", ".join(app.name for app in menu)
+        raise InvalidInput(f"There is no app {name!r} in apps.json. Apps: {apps}.")
+    return app
+
+
+def remove_app(name: str, root: Path = ROOT) -> App:
+    """Remove an app's entry from apps.json; its file stays.
+
+    Args:
+        name: what find_app() takes.
         root: the project's folder.
 
     Raises:
         InvalidInput: there is no such app, it is the only one, or apps.json is not valid
             (MenuError).
     """
-    menu = load_menu(root)
-    names = {other: app for app in menu for other in (app.url_path, app.module)}
-    names |= {name_key(app.name): app for app in menu}  # before another app's path
-    app = names.get(name_key(name)) or names.get(name.strip("/"))
-    if not app:
-        apps = ", ".join(app.name for app in menu)
-        raise InvalidInput(f"There is no app {name!r} in apps.json. Apps: {apps}.")
+    app, menu = find_app(name, root), load_menu(root)
     if len(menu) == 1:
         raise InvalidInput(
             f"{app.name} is the only app, and a menu needs at least one. Add another one first: "
             'python manage.py add-app "Sales Report"'
         )
-    write_entries([each for each in read_entries(root) if each["module"] != app.module], root)
+    write_entries(
+        [entry for entry, each in zip(read_entries(root), menu, strict=True) if each != app], root
+    )
     return app
 
 
@@ -138,7 +185,7 @@ def _list_packages(root: Path) -> set[str]:
     return {*sys.stdlib_module_names, *names}
 
 
-def _find_free_name(name: str, taken: set[str]) -> str:
+def find_free_name(name: str, taken: set[str]) -> str:
     """Return the name, or the first of name_2, name_3 ... that is not taken."""
     number, free = 1, name
     while free in taken:

@@ -61,6 +61,14 @@ VALID = {
 }
 
 FIRST = f"{APP}, line 1"
+
+
+def script(path: str, text: str) -> Change:
+    """Make the first app a script with this text."""
+    entry = f'[{{"name": "Sales Report", "script": "{path}"}}]'
+    return all_of(file("apps.json", entry), file(path, text))
+
+
 INVALID: dict[str, tuple[Change, str, str]] = {
     "no file": (without(APP), "app-missing", "apps.json"),
     "syntax": (app("import os\nx = (\n"), "source-syntax", f"{APP}, line 2"),
@@ -231,3 +239,154 @@ def test_sources_are_read_once(project, monkeypatch):
     copy_files(project, "app.py")
     checked = Project(project.path, {})
     assert checked.sources is checked.sources
+
+
+# -- Scripts ---------------------------------------------------------------------------------------
+
+SCRIPTS: dict[str, Change] = {
+    "without run()": script(APP, "import streamlit as st\n\nst.title('Sales')\n"),
+    "a run() with arguments": script(APP, "def run(a): pass\n"),
+    "an async run()": script("apps/sales/app.py", "async def run(): pass\n"),
+    "its own navigation": script(APP, "import streamlit as st\n\nst.navigation([]).run()\n"),
+    "what changes the process": script(APP, "import os\n\nos.chdir('data')\n"),
+    "a module beside it": all_of(
+        script("apps/sales/app.py", "import helpers\nfrom lib import db\n"),
+        file("apps/sales/helpers.py", "from lib.db import A\n"),
+        file("apps/sales/lib/db.py", "A = 1\n"),
+    ),
+    "a package beside it": all_of(
+        script("apps/sales/app.py", "import lib\n"),
+        file("apps/sales/lib/__init__.py", "from .db import A\nfrom . import db\n"),
+        file("apps/sales/lib/db.py", "A = 1\n"),
+    ),
+    "the project's module": all_of(
+        script("apps/sales/app.py", "import lib.db\nimport apps.sales.helpers\n"),
+        file("lib/db.py", "A = 1\n"),
+        file("apps/sales/helpers.py", ""),
+    ),
+    "a page that is not there": script(
+        "apps/sales/app.py", "X = ['gone.py', '/x.py', '../y.py']\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", SCRIPTS.values(), ids=SCRIPTS)
+def test_valid_script(project, found, change):
+    change(project)
+    assert found(apps.check) == []
+
+
+INVALID_SCRIPTS: dict[str, tuple[Change, str, str]] = {
+    "no file": (
+        file("apps.json", '[{"name": "S", "script": "apps/gone/app.py"}]'),
+        *("app-missing", "apps.json"),
+    ),
+    "syntax": (script(APP, "x = (\n"), "source-syntax", FIRST),
+    "syntax of a page": (
+        all_of(script("apps/sales/app.py", ""), file("apps/sales/pages/1_🗺️_Map.py", "x = (")),
+        *("source-syntax", "apps/sales/pages/1_🗺️_Map.py, line 1"),
+    ),
+    "syntax of a page that it names": (
+        all_of(
+            script("apps/sales/app.py", "import streamlit as st\nst.Page('./views/map.py')\n"),
+            file("apps/sales/views/map.py", "x = ("),
+        ),
+        *("source-syntax", "apps/sales/views/map.py, line 1"),
+    ),
+    "import of a module beside it": (
+        all_of(
+            script("apps/sales/app.py", "import lib.gone.x\n"), file("apps/sales/lib/db.py", "")
+        ),
+        *("import-missing-module", "apps/sales/app.py, line 1"),
+    ),
+    "import by a page": (
+        all_of(
+            script("apps/sales/app.py", ""),
+            file("apps/sales/lib/db.py", ""),
+            file("apps/sales/pages/1_Map.py", "\nimport lib.gone.x\n"),
+        ),
+        *("import-missing-module", "apps/sales/pages/1_Map.py, line 2"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "code", "where"), INVALID_SCRIPTS.values(), ids=INVALID_SCRIPTS)
+def test_invalid_script(project, findings, change, code, where):
+    change(project)
+    [finding] = findings(apps.check)
+    assert (finding.code, finding.severity) == (code, "error")
+    assert finding.where.startswith(where)
+
+
+def test_missing_module_of_a_script_is_named(project, findings):
+    script("apps/sales/app.py", "import lib.gone.x\n")(project)
+    file("apps/sales/lib/db.py", "")(project)
+    [finding] = findings(apps.check)
+    assert "there is no apps/sales/lib/gone.py." in finding.text
+
+
+def test_module_without_run_is_refused_with_the_fix(project, findings):
+    app("import streamlit as st\n\nst.title('Sales')\n")(project)
+    [finding] = findings(apps.check)
+    assert finding.code == "app-no-run"
+    assert f'"script": "{APP}"' in finding.hint
+
+
+def test_file_of_a_module_and_of_a_script(project, found):
+    """Each finds its own modules, and what is wrong in both is found once."""
+    file(
+        "apps.json",
+        '[{"name": "A", "module": "apps.a"}, {"name": "B", "script": "apps/b/app.py"}]',
+    )(project)
+    file("apps/a.py", f"import lib.db\n{RUN}")(project)
+    file("apps/b/app.py", "import lib.db\n")(project)
+    file("lib/db.py", "x = (")(project)
+    file("apps/b/lib/db.py", "y = 1")(project)
+    assert found(apps.check) == [("source-syntax", "lib/db.py, line 1")]
+
+
+# -- What a module does to the others --------------------------------------------------------------
+
+PROCESS_WIDE = {
+    "os.chdir": "import os\nos.chdir('data')\n",
+    "os.chdir by its name": "from os import chdir as cd\ncd('data')\n",
+    "locale": "import locale\nlocale.setlocale(locale.LC_ALL, '')\n",
+    "an option of pandas": "import pandas as pd\npd.set_option('display.precision', 2)\n",
+    "an attribute of pandas": "import pandas as pd\npd.options.display.precision = 2\n",
+    "a variable": "import os\nos.environ['A'] = 'b'\n",
+}
+GUARDED = {
+    "argv": "import argparse, sys\nargparse.ArgumentParser().parse_args()\nsys.argv = []\n",
+    "logging": "import logging.config\nlogging.config.dictConfig({'version': 1})\n",
+    "matplotlib": "import matplotlib.pyplot as plt\nplt.rcParams['font.size'] = 30\n",
+    "reading": "import os\nos.environ['A']\nos.getcwd()\nx = os.environ.get('A')\n",
+    "names of its own": "def chdir(a): pass\nchdir('a')\noptions = {}\noptions['a'] = 1\n",
+}
+
+
+@pytest.mark.parametrize("text", PROCESS_WIDE.values(), ids=PROCESS_WIDE)
+@pytest.mark.parametrize("in_run", [True, False])
+def test_module_that_changes_the_process(project, findings, text, in_run):
+    source = f"{text}{RUN}"
+    if in_run:
+        source = "def run():\n" + "".join(f"    {line}\n" for line in text.splitlines())
+    app(source)(project)
+    warnings = [each for each in findings(apps.check) if each.code == "app-process-wide"]
+    assert [(each.where, each.severity) for each in warnings] == [
+        (f"{APP}, line {3 if in_run else 2}", "warning")
+    ]
+    assert f'"script": "{APP}"' in warnings[0].hint
+
+
+@pytest.mark.parametrize("text", GUARDED.values(), ids=GUARDED)
+def test_what_the_hub_restores_is_not_noted(project, found, text):
+    app(f"{text}{RUN}")(project)
+    assert found(apps.check) == []
+
+
+def test_part_of_a_module_that_changes_the_process(project, findings):
+    app(f"from apps import part\n{RUN}")(project)
+    file("apps/part.py", "import os\nos.chdir('a')\nos.chdir('b')\n")(project)
+    [finding] = findings(apps.check)
+    assert (finding.code, finding.where) == ("app-process-wide", "apps/part.py, line 2")
+    assert '"script"' not in finding.hint

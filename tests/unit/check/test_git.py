@@ -163,3 +163,43 @@ def test_environment_is_passed_on_and_not_changed(project, monkeypatch):
     with pytest.raises(CheckSkipped, match="git says: error: key does not contain a section"):
         Project(project.path, {"PATH": "/usr/bin:/bin", **environ}).git("ls-files", "-z")
     assert APP in Project(project.path, {"PATH": "/usr/bin:/bin"}).tracked_files
+
+
+@pytest.fixture
+def forecast(project):
+    """A script in a folder with data, and what must not be counted as data."""
+    entry = '[{"name": "Forecast", "script": "apps/forecast/app.py"}]'
+    for name in ("app.py", "data/a.csv", "data/b.csv", ".streamlit/secrets.toml", ".env"):
+        file(f"apps/forecast/{name}", "")(project)
+    for name in (".venv/pyvenv.cfg", "__pycache__/app.pyc", "x.pyc", ".DS_Store"):
+        file(f"apps/forecast/{name}", "")(project)
+    file("apps.json", entry)(project)
+    return project
+
+
+def test_data_of_a_script_that_git_ignores(forecast, findings):
+    file("apps/forecast/.gitignore", "data/\n.venv/\n.DS_Store\n.env\nsecrets.toml\n")(forecast)
+    git(forecast, "init", "-q")
+    git(forecast, "add", "-A")
+    [finding] = findings(git_check.check)
+    assert (finding.code, finding.where) == ("git-ignored-data", "apps/forecast/")
+    assert finding.text.startswith("git ignores data/a.csv and data/b.csv,")
+    assert finding.hint.endswith("git add -f apps/forecast/data/a.csv")
+    assert finding.severity == "warning"
+
+
+def test_data_of_a_script_that_is_in_git(forecast, found):
+    file("apps/forecast/.gitignore", ".venv/\n")(forecast)
+    git(forecast, "init", "-q")
+    git(forecast, "add", "-A")
+    assert found(git_check.check) == []
+
+
+def test_code_of_a_script_that_git_ignores(forecast, findings):
+    file("apps/forecast/app.py", "import helpers")(forecast)
+    file("apps/forecast/helpers.py", "")(forecast)
+    added(".gitignore", "helpers.py\n.venv/\n")(forecast)
+    git(forecast, "init", "-q")
+    git(forecast, "add", "-A")
+    [finding] = findings(git_check.check)
+    assert (finding.code, finding.where) == ("git-ignored", "apps/forecast/helpers.py")

@@ -6,7 +6,7 @@ import pytest
 from check_helpers import APP, RUN, Change, added, all_of, app, copy_files, file, without
 
 from apphub.check import packages
-from apphub.check.packages import COMMANDS, RECOMPILE
+from apphub.check.packages import RECOMPILE, install_commands
 from apphub.check.project import Project
 
 
@@ -164,14 +164,14 @@ def test_invalid(project, findings, change, code, where, words):
     assert (finding.code, finding.where, finding.severity) == (code, where, "error")
     assert words in str(finding)
     has_commands = code in ("package-not-listed", "package-not-installed")
-    assert finding.hint.endswith(f"{RECOMPILE}{COMMANDS}") == has_commands
+    assert finding.hint.endswith(f"{RECOMPILE}{install_commands((3, 13))}") == has_commands
 
 
 def test_commands_are_shown_once(project, findings):
     app(f"import nothing\nimport pip\n{RUN}")(project)
     first, last = findings(packages.check)
     assert first.hint.endswith(f"{RECOMPILE}.")
-    assert last.hint.endswith(f"{RECOMPILE}{COMMANDS}")
+    assert last.hint.endswith(f"{RECOMPILE}{install_commands((3, 13))}")
 
 
 def test_no_requirements_in(project, findings, found):
@@ -208,3 +208,39 @@ def test_pins_by_the_python_of_heroku(project):
         file(".python-version", version)(project)
         pins = Project(project.path, {}).pins
         assert {"a", "b"} & pins.for_heroku == {package}
+
+
+@pytest.mark.parametrize(
+    ("version", "python"), [("3.13", "3.13"), ("3.12.4", "3.12"), ("3.9", "3.11"), ("x", "3.1")]
+)
+def test_pins_are_compiled_for_the_python_of_heroku(project, findings, version, python):
+    all_of(file(".python-version", version), without("requirements.txt"))(project)
+    [finding] = findings(packages.check)
+    assert f" --python-version {python}" in finding.hint
+    for option in ("--universal", "--emit-index-url", "--emit-find-links", "-o requirements.txt"):
+        assert option in finding.hint
+
+
+def script(path: str, text: str) -> Change:
+    """Make the first app a script with this text."""
+    entry = f'[{{"name": "Sales Report", "script": "{path}"}}]'
+    return all_of(file("apps.json", entry), file(path, text))
+
+
+def test_imports_of_a_script_are_listed(project, findings):
+    script("apps/sales/app.py", "import nothing\n")(project)
+    file("apps/sales/pages/1_Plot.py", "import nothing.too\nimport other_thing\n")(project)
+    assert [(finding.code, finding.where) for finding in findings(packages.check)] == [
+        ("package-not-installed", "apps/sales/app.py, line 1"),
+        ("package-not-installed", "apps/sales/pages/1_Plot.py, line 2"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["apps/sales/app.py", "apps/sales.py"])
+def test_modules_beside_a_script_are_its_own(project, found, path):
+    script(path, "import helpers\nfrom lib.db import A\nimport apphub_like\n")(project)
+    folder = path.rpartition("/")[0]
+    file(f"{folder}/helpers.py", "import nothing\n")(project)
+    file(f"{folder}/lib/db.py", "A = 1\n")(project)
+    file("apphub_like.py", "")(project)  # the project's folder is on the path, too
+    assert found(packages.check) == [("package-not-installed", f"{folder}/helpers.py, line 1")]

@@ -16,7 +16,7 @@ from strategies import HASH
 
 import apphub.check
 from apphub.check import CHECKS, CheckSkipped, Report, run_checks
-from apphub.check.packages import COMMANDS, RECOMPILE
+from apphub.check.packages import RECOMPILE, install_commands
 from apphub.check.project import Project
 from apphub.finding import Finding
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from baked import BakedProject
 
-EVERYWHERE = ["users and menu", "Procfile", "app.py", "module names", "apps", "packages"]
+EVERYWHERE = ["users and menu", "Procfile", "app.py", "module names", "apps"]
+EVERYWHERE += ["secrets", "packages"]
 
 
 @pytest.fixture
@@ -101,7 +102,9 @@ def test_everything_in_one_list(project, run):
         ("nginx-server-rules-missing", "config/nginx.conf.erb, line 17"),
     ]
     assert report.errors[4].hint.endswith(f"{RECOMPILE}.")
-    assert report.errors[5].hint.endswith(f"{RECOMPILE}{COMMANDS}")
+    assert report.errors[5].hint.endswith(
+        f"{RECOMPILE}{install_commands(Project(project.path, {}).python)}"
+    )
     assert report.render().endswith("\n\n8 problems found.")
 
 

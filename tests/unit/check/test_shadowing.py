@@ -115,3 +115,21 @@ def test_without_requirements(project, found):
     (project.path / "requirements.txt").unlink()
     file("secrets.py", "")(project)
     assert found(shadowing.check) == [("shadowing-module", "secrets.py")]
+
+
+@pytest.mark.parametrize("name", APP_MODULES)
+def test_script_in_the_same_folder_would_import_it(project, findings, name):
+    file("apps.json", '[{"name": "Sales", "script": "apps/sales.py"}]')(project)
+    file("apps/sales.py", "")(project)
+    file(f"apps/{name}", RUN)(project)
+    [finding] = findings(shadowing.check)
+    assert (finding.code, finding.where) == ("shadowing-app", place(name, "apps/"))
+    assert finding.severity == "error"
+    assert finding.text.startswith("Sales would import it in place of ")
+
+
+def test_script_in_a_folder_of_its_own(project, findings):
+    file("apps.json", '[{"name": "Sales", "script": "apps/sales/app.py"}]')(project)
+    file("apps/sales/app.py", "")(project)
+    file("apps/sales/calendar.py", "")(project)  # it is the same without the hub
+    assert findings(shadowing.check) == []

@@ -1,13 +1,14 @@
-"""Checks the apps: each has a function run() that the launcher can call, and can be read."""
+"""Checks the apps: each can be read, and a module has a run() that the launcher can call."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING
 
+from apphub.apps import MenuError
 from apphub.check.imports import referenced_names
+from apphub.check.process_wide import find_process_wide
 from apphub.finding import Finding
-from apphub.menu import MenuError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,24 +19,51 @@ if TYPE_CHECKING:
 def check(project: Project) -> Iterator[Finding]:
     """Yield what is wrong with the apps, and with the modules that they import."""
     sources = project.sources
+    entries = set()
     for app in project.menu or ():
         try:
             path = app.find(project.root)
+            entries.add(path)
         except MenuError as error:
             yield from error.findings
             continue
-        if tree := sources.trees.get(path):
+        tree = sources.trees.get(path)
+        if tree and app.module:  # a script is run as it is
             yield from check_run_function(tree, project.name(path))
     for path, tree in sources.trees.items():
-        if project.root / "apps" in path.parents and (line := find_navigation(tree)):
-            yield Finding(
-                "app-navigation",
-                "st.navigation replaces the hub's menu, and there is no link back from its pages.",
-                f"{project.name(path)}, line {line}",
-                'See "Several pages in one app" in docs/apps.md.',
-                "warning",
-            )
+        if project.root / "apps" in path.parents and path in sources.in_hub:
+            yield from _check_module(tree, project.name(path), path in entries)
     yield from sources.findings
+
+
+def _check_module(tree: ast.Module, name: str, is_entry: bool) -> Iterator[Finding]:
+    """Yield what a module, or a part of it, does to the others in the hub's process."""
+    or_script = f" Or {_as_script(name)}" if is_entry else ""
+    if line := find_navigation(tree):
+        yield Finding(
+            "app-navigation",
+            "st.navigation replaces the hub's menu, and there is no link back from its pages.",
+            f"{name}, line {line}",
+            f'See "Several pages in one app" in docs/apps.md.{or_script}',
+            "warning",
+        )
+    for found in {each.name: each for each in reversed([*find_process_wide(tree)])}.values():
+        yield Finding(
+            "app-process-wide",
+            f"{found.name} changes {found.effect} for every module of the hub.",
+            f"{name}, line {found.line}",
+            f"Avoid it.{or_script}",
+            "warning",
+        )
+
+
+def _as_script(name: str) -> str:
+    """Return how a module becomes a script, which runs unchanged in a process of its own."""
+    script = name.replace("__init__.py", "streamlit_app.py")
+    return (
+        f'write "script": "{script}" in place of "module" in apps.json: the app then runs '
+        "unchanged, in a process of its own."
+    )
 
 
 def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
@@ -45,13 +73,13 @@ def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
         tree: the app's syntax tree.
         name: the file's name.
     """
-    run = _find_run(tree)
+    run = find_run(tree)
     if not run:
         yield Finding(
             "app-no-run",
-            "there is no function run(), which the launcher calls to draw the app.",
+            "there is no function run(), which the launcher calls to draw a module.",
             name,
-            "Put the app's code into `def run():`, the imports above it.",
+            f"W{_as_script(name)[1:]}",
         )
     elif isinstance(run, ast.AsyncFunctionDef):
         yield Finding(
@@ -60,23 +88,23 @@ def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
             f"{name}, line {run.lineno}",
             "Write `def run():`, and in it asyncio.run() where something is awaited.",
         )
-    elif isinstance(run, ast.FunctionDef) and (required := _required_arguments(run)):
+    elif isinstance(run, ast.FunctionDef) and (required := required_arguments(run)):
         yield Finding(
             "app-run-arguments",
             f"run() requires {', '.join(required)}, and the launcher calls it without arguments.",
             f"{name}, line {run.lineno}",
-            "Give each a default, or remove them.",
+            f"Give each a default, or remove them. Or {_as_script(name)}",
         )
 
 
-def _find_run(tree: ast.Module) -> ast.stmt | None:
+def find_run(tree: ast.Module) -> ast.stmt | None:
     """Return the last statement that defines the name run, or None.
 
     A decorated function may have become anything, like an assigned or imported name: it counts as
     a plain statement.
     """
     run: ast.stmt | None = None
-    for node in _top_level(tree):
+    for node in top_level(tree):
         if _bound_names(node) & {"run", "*"}:
             run = node
     if isinstance(run, ast.FunctionDef | ast.AsyncFunctionDef) and run.decorator_list:
@@ -97,7 +125,8 @@ def _bound_names(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _required_arguments(run: ast.FunctionDef) -> list[str]:
+def required_arguments(run: ast.FunctionDef) -> list[str]:
+    """Return the arguments without a default."""
     arguments = run.args
     positional = [*arguments.posonlyargs, *arguments.args]
     required = positional[: len(positional) - len(arguments.defaults)]
@@ -109,14 +138,14 @@ def _required_arguments(run: ast.FunctionDef) -> list[str]:
     return [argument.arg for argument in required]
 
 
-def _top_level(node: ast.AST) -> Iterator[ast.stmt]:
+def top_level(node: ast.AST) -> Iterator[ast.stmt]:
     """Yield the statements that run when a module is imported."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt):
             yield child
         has_own_scope = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         if isinstance(child, ast.stmt | ast.ExceptHandler) and not has_own_scope:
-            yield from _top_level(child)
+            yield from top_level(child)
 
 
 def find_navigation(tree: ast.Module) -> int | None:

@@ -34,8 +34,9 @@ def check(project: Project) -> Iterator[Finding]:
             "entry-point-replaced",
             "it does not start the hub, so the menu and the other apps would be missing.",
             NAME,
-            "If it is an app of yours, put it into apps/ and list it in apps.json:\n"
+            "If it is an app of yours, put it into apps/ and add it to the menu:\n"
             f"    git mv {NAME} apps/my_app.py\n"
+            '    python manage.py add-app "My App"\n'
             f"Then create {NAME} again, with these lines:\n    {CONTENT}",
         )
 

@@ -6,11 +6,14 @@ import shlex
 from typing import TYPE_CHECKING
 
 from apphub.check.report import CheckSkipped
+from apphub.check.secrets_in_git import describe_secret
 from apphub.finding import Finding
 from apphub.paths import NGINX_CONF
+from apphub.text import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from apphub.check.project import Project
 
@@ -18,6 +21,11 @@ NEEDED = (
     *("Procfile", "apps.json", "requirements.txt", ".python-version", NGINX_CONF),
     *("app.json", "bin/post_compile"),
 )
+# What Python, Jupyter, git and the systems keep in any folder.
+CACHES = {
+    *("__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".ipynb_checkpoints"),
+    *(".git", ".venv", "venv", ".DS_Store", "Thumbs.db"),
+}
 
 
 def check(project: Project) -> Iterator[Finding]:
@@ -51,6 +59,36 @@ def check(project: Project) -> Iterator[Finding]:
             name,
             f"Correct .gitignore, or add it anyway: git add -f {shlex.quote(name)}",
         )
+    yield from _check_data(project)
+
+
+def _check_data(project: Project) -> Iterator[Finding]:
+    """Yield a finding for each script's folder with files that git ignores: data, most often."""
+    code = set(project.sources.trees)
+    for folder in sorted({app.folder for app in project.menu or () if app.folder}):
+        paths = [path for path in list_files(project.root / folder) if path not in code]
+        names = "\0".join(map(project.name, paths))
+        ignored = project.git("check-ignore", "-z", "--stdin", stdin=names) if names else []
+        if ignored := [name for name in ignored if not describe_secret(project.root, name)]:
+            yield Finding(
+                "git-ignored-data",
+                f"git ignores {summarize([name.removeprefix(f'{folder}/') for name in ignored])}, "
+                "so Heroku would not get it.",
+                f"{folder}/",
+                f"If the app reads it, add it: git add -f {shlex.quote(ignored[0])}",
+                "warning",
+            )
+
+
+def list_files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, without those that programs write for themselves."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name in CACHES or path.suffix == ".pyc" or (path / "pyvenv.cfg").exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from list_files(path)
+        elif path.is_file():
+            yield path
 
 
 def _find_environments(names: list[str]) -> set[str]:
@@ -65,7 +103,7 @@ def _find_environments(names: list[str]) -> set[str]:
 
 
 def _find_needed(project: Project) -> set[str]:
-    """Return the files that Heroku needs: some by name, the template's code, and the modules."""
+    """Return the files that Heroku needs: some by name, the template's code, and the apps'."""
     needed = {name for name in NEEDED if project.has(name)}
     needed |= {
         project.name(path)

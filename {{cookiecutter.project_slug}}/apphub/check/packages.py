@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from apphub.check.installed import find_owners
+from apphub.check.project import OLDEST_PYTHON
 from apphub.check.sources import location
 from apphub.finding import Finding
 
@@ -19,9 +20,27 @@ if TYPE_CHECKING:
 # Heroku takes any one of these:
 # https://devcenter.heroku.com/articles/python-package-managers
 PACKAGE_FILES = ("requirements.txt", "uv.lock", "poetry.lock", "Pipfile.lock")
-COMPILE = "uv pip compile requirements.in --universal --python-version 3.11 -o requirements.txt"
 RECOMPILE = "recompile requirements.txt and install it"
-COMMANDS = f":\n    pip install uv\n    {COMPILE}\n    pip install -r requirements.txt"
+
+
+def compile_command(python: tuple[int, int]) -> str:
+    """Return the command that generates requirements.txt.
+
+    Args:
+        python: the version in .python-version. Other pins than its own might be too old for it.
+    """
+    version = "{}.{}".format(*max(python, OLDEST_PYTHON))
+    # Where requirements.in names another index, pip has to look there, too.
+    return (
+        f"uv pip compile requirements.in --universal --python-version {version} "
+        "--emit-index-url --emit-find-links -o requirements.txt"
+    )
+
+
+def install_commands(python: tuple[int, int]) -> str:
+    """Return the commands for a new line in requirements.in, indented as a hint's end."""
+    commands = ["pip install uv", compile_command(python), "pip install -r requirements.txt"]
+    return ":" + "".join(f"\n    {command}" for command in commands)
 
 
 def check(project: Project) -> Iterator[Finding]:
@@ -34,7 +53,7 @@ def check(project: Project) -> Iterator[Finding]:
             "packages-missing",
             "the file is missing, so Heroku would install nothing.",
             "requirements.txt",
-            f"Generate it: {COMPILE}",
+            f"Generate it: {compile_command(project.python)}",
         )
     if len(files) > 1:
         yield Finding(
@@ -51,7 +70,7 @@ def check(project: Project) -> Iterator[Finding]:
             "the file is missing. It lists what you need; requirements.txt is generated from it, "
             "with exact versions.",
             "requirements.in",
-            f"After you have created it: {COMPILE}",
+            f"After you have created it: {compile_command(project.python)}",
             "warning",
         )
     yield from _check_imports(project)
@@ -70,7 +89,7 @@ def _check_imports(project: Project) -> Iterator[Finding]:
     for module, finding in findings.items():
         hint = finding.hint
         if hint.endswith(RECOMPILE):  # the commands are the same for all of them
-            hint += COMMANDS if module in last else "."
+            hint += install_commands(project.python) if module in last else "."
         yield replace(finding, hint=hint, severity=severity)
 
 
@@ -95,7 +114,7 @@ def _check(project: Project, found: Import) -> Finding | None:
             f"imports {module}, which is in the same folder, and the launcher looks in the "
             "project's folder.",
             where,
-            f"Write: from {package} import {module}",
+            f'Write: from {package} import {module}. Or make the app a "script" in apps.json.',
         )
     if elsewhere := sorted((owners | {name}) & set(pins.elsewhere)):
         return Finding(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from apphub.apps import App, MenuError
 from apphub.check import repository
 from apphub.check.installed import Package, add_dependencies, read_installed
 from apphub.check.report import CheckSkipped
 from apphub.check.requirements import Pins, read_pins
 from apphub.check.sources import Sources, read_sources
-from apphub.menu import App, MenuError, load_menu
+from apphub.menu import load_menu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,7 +103,8 @@ class Project:
     def sources(self) -> Sources:
         """The modules that run on Heroku."""
         python = max(OLDEST_PYTHON, self.python)
-        return read_sources(self.root, python, self._find_started_files())
+        files = list(self._find_started_files())
+        return read_sources(self.root, python, files, self._find_apps("script"))
 
     def _find_started_files(self) -> Iterator[Path]:
         procfile = self.text("Procfile")
@@ -113,9 +115,14 @@ class Project:
         yield from (self.root / name for name in sorted(names) if self.has(name))
         if self.menu is None:
             yield from sorted((self.root / "apps").rglob("*.py"))
+        yield from self._find_apps("module")
+
+    def _find_apps(self, kind: Literal["module", "script"]) -> Iterator[Path]:
+        """Yield the files of the menu's apps of one kind."""
         for app in self.menu or ():
             try:
-                yield app.find(self.root)
+                if getattr(app, kind):
+                    yield app.find(self.root)
             except MenuError:
                 continue  # the check of apps reports it
 

@@ -1,7 +1,8 @@
 """Checks that no module of the project has the name of another one that Python needs.
 
-The project's folder comes first on Heroku's import path, and an app's folder under
-`streamlit run apps/sales.py`: a secrets.py there is imported in place of Python's own.
+The project's folder comes first on Heroku's import path, and apps/ for a script in it, as under
+`streamlit run apps/sales.py`: a secrets.py there is imported in place of Python's own. For a script
+in a folder of its own it is the same without the hub.
 """
 
 from __future__ import annotations
@@ -44,14 +45,16 @@ def check(project: Project) -> Iterator[Finding]:
                 _describe(project, path),
                 _rename(project, path),
             )
+    script = next((app.name for app in project.menu or () if app.script and not app.folder), "")
     for name, path in _find_modules(project.root / "apps"):
         if name in owners and not _is_hidden(path):
+            who = script or "`streamlit run` with an app in apps/"
             yield Finding(
                 "shadowing-app",
-                f"`streamlit run` with an app in apps/ would import it in place of {owners[name]}.",
+                f"{who} would import it in place of {owners[name]}.",
                 _describe(project, path),
                 _rename(project, path, ", in apps.json, too"),
-                "warning",
+                "error" if script else "warning",
             )
 
 
