@@ -11,9 +11,12 @@ import bcrypt
 import click
 import pytest
 from baked import PASSWORD
+from bring_helpers import write_files
+from check_helpers import copy_files
 from click.testing import CliRunner, Result
 from strategies import HASH
 
+import apphub.bring.command  # noqa: F401 - its parts of apphub.check, before the fake
 from apphub import VERSION, cli, passwords
 from apphub.check.access import check_access
 from apphub.check.report import Report
@@ -69,7 +72,7 @@ def test_without_a_command_it_lists_the_commands(manage):
     names = re.findall(r"^  ([a-z-]+)  +\S", listed, re.MULTILINE)
     assert names == [
         *("passwd", "remove-user", "users", "add-app", "remove-app", "apps"),
-        *("check", "serve", "deploy", "update"),
+        *("check", "run", "serve", "deploy", "update"),
     ]
     assert "..." not in listed  # click cuts what is too long
 
@@ -261,6 +264,95 @@ def test_app_that_is_a_folder_is_left_to_the_user(project, manage):
     assert result.exit_code == 0
     assert "apps/big/ is a folder" in result.output
     assert (project.path / "apps/big/__init__.py").is_file()
+
+
+# -- Apps that exist -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forecast(tmp_path):
+    """A Streamlit project with all that is said of one."""
+    files = {
+        "streamlit_app.py": "import streamlit as st\n\nst.write(st.secrets['api_key'])\n",
+        "requirements.txt": "streamlit\nfolium==0.20\nnumpy==1.26.4\npywin32==306\n",
+        ".env": "A=b\n",
+    }
+    return write_files(tmp_path / "forecast", files)
+
+
+def test_app_that_is_copied(project, manage, forecast):
+    copy_files(project, "requirements.in", "requirements.txt", ".python-version")
+    result = manage("add-app", "Forecast", "--from", str(forecast))
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[:3] == [
+        "requirements.txt asks for these packages, which requirements.in does not have:",
+        "    folium==0.20",
+        f"Copied {forecast} to apps/forecast/ (2 files), and added Forecast to apps.json, as the "
+        "script apps/forecast/streamlit_app.py.",
+    ]
+    for line in (
+        "Not copied: .env contains secrets.",
+        "Not added to requirements.in: numpy==1.26.4. The app gets the versions that",
+        "Not added to requirements.in: pywin32==306 works on one system only",
+        'It reads st.secrets["api_key"].',
+        "    uv pip compile requirements.in --universal --python-version 3.13 --emit-index-url",
+        "Its address is /forecast/. Try it: python manage.py run",
+        "python manage.py deploy",
+    ):
+        assert any(each.strip().startswith(line.strip()) or line in each for each in lines), line
+    assert project.menu[-1] == {"name": "Forecast", "script": "apps/forecast/streamlit_app.py"}
+    assert "folium==0.20\n" in project.read("requirements.in")
+
+
+def test_app_that_is_copied_needs_no_name(project, manage, forecast):
+    assert manage("add-app", "--from", str(forecast)).exit_code == 0
+    assert project.menu[-1]["name"] == "Forecast"
+
+
+def test_app_that_is_there(project, manage):
+    project.write("apps/churn.py", "import streamlit as st\n\nst.title('Churn')\n")
+    result = manage("add-app", "Churn")
+    assert "Added Churn to apps.json, as the script apps/churn.py." in result.output
+    assert "Its address is /churn/." in result.output
+    assert "requirements" not in result.output
+
+
+def test_part_of_a_folder_and_its_script(project, manage, tmp_path):
+    write_files(tmp_path / "tools", {"a/x.py": "import streamlit", "a/y.py": "import streamlit"})
+    command = ["add-app", "A", "--from", str(tmp_path / "tools"), "--subdirectory", "a"]
+    result = manage(*command)
+    assert (result.exit_code, "x.py and y.py" in result.stderr) == (1, True)
+    assert manage(*command, "--script", "y.py").exit_code == 0
+    assert project.menu[-1] == {"name": "A", "script": "apps/a/y.py"}
+
+
+def test_app_without_a_name(project, manage):
+    before = project.files
+    result = manage("add-app")
+    assert (result.exit_code, result.stderr.startswith("Error: Name the app: ")) == (1, True)
+    assert project.files == before
+
+
+def test_scripts_in_the_list_of_apps(project, manage):
+    project.add_to_menu({"name": "B", "script": "apps/b/app.py"})
+    assert manage("apps").output.splitlines()[-1].split() == ["B", "/b/", "everybody"]
+
+
+@pytest.mark.parametrize("delete", [True, False])
+def test_removed_script_in_a_folder_stays(project, manage, forecast, delete):
+    manage("add-app", "Forecast", "--from", str(forecast))
+    result = manage("remove-app", "/forecast/", *(["--delete"] if delete else []))
+    assert result.exit_code == 0
+    assert ("apps/forecast/ is a folder" if delete else "apps/forecast is still") in result.output
+    assert (project.path / "apps/forecast/streamlit_app.py").is_file()
+
+
+def test_removed_script_is_deleted(project, manage):
+    project.write("apps/b.py", "import streamlit")
+    manage("add-app", "B")
+    assert "Deleted apps/b.py." in manage("remove-app", "B", "--delete").output
+    assert not (project.path / "apps/b.py").exists()
 
 
 # -- What breaks a rule ----------------------------------------------------------------------------

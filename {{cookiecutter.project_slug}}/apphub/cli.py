@@ -14,11 +14,12 @@ from apphub.accounts import (
     set_password,
     validate_user_name,
 )
+from apphub.apps import MenuError
 from apphub.finding import InvalidInput
-from apphub.menu import MenuError, load_menu
+from apphub.menu import load_menu
 from apphub.passwords import generate_password, prompt_password
 from apphub.paths import ROOT
-from apphub.registry import add_app, remove_app
+from apphub.registry import remove_app
 from apphub.users import load_users
 
 if TYPE_CHECKING:
@@ -143,22 +144,33 @@ def users_command(root: Path) -> None:
 
 
 @cli.command("add-app")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--from", "source", help="A script, a folder, or a git URL to copy the app from.")
+@click.option("--subdirectory", help="The app's folder in there.")
+@click.option("--script", help="The script to start, if its name does not tell.")
+@click.option("--yes", is_flag=True, help="Merge its packages without asking.")
 @click.pass_obj
-def add_app_command(root: Path, name: str) -> None:
-    """Add an app called NAME, with a sample module to start from."""
-    app = add_app(name, root)
-    click.echo(f"Wrote apps/{app.url_path}.py and added {app.name} to apps.json.")
-    click.echo(f"Its address is /{app.url_path}. Try it: streamlit run app.py")
-    click.echo("Deploy to publish it: python manage.py deploy")
+def add_app_command(root: Path, /, name: str | None, yes: bool, **options: str | None) -> None:
+    """Add an app called NAME: one that exists, or a sample.
+
+    A file or folder of that name in apps/ is added as it is. With --from, a Streamlit project is
+    copied unchanged, without its git repository, environment and secrets; NAME may be omitted.
+    """
+    from apphub.bring.add import Options
+    from apphub.bring.command import add_and_show
+
+    if name is None and not options["source"]:
+        raise InvalidInput('Name the app: python manage.py add-app "Sales Report"')
+    given = {option: value for option, value in options.items() if value}
+    add_and_show(root, name or "", yes, Options(**given))
 
 
 @cli.command("remove-app")
 @click.argument("name")
-@click.option("--delete", is_flag=True, help="Delete its module, too.")
+@click.option("--delete", is_flag=True, help="Delete its file, too.")
 @click.pass_obj
 def remove_app_command(root: Path, name: str, delete: bool) -> None:
-    """Remove the app called NAME from the menu. Its module in apps/ stays."""
+    """Remove the app called NAME from the menu. Its file in apps/ stays."""
     app = remove_app(name, root)
     click.echo(f"Removed {app.name} from apps.json.")
     try:
@@ -167,10 +179,10 @@ def remove_app_command(root: Path, name: str, delete: bool) -> None:
         pass  # it was not there before either
     else:
         file = path.relative_to(root).as_posix()
+        folder = app.folder or ("" if path.name != "__init__.py" else file.rpartition("/")[0])
         if not delete:
-            click.echo(f"{file} is still there: delete it, or restore the entry.")
-        elif path.name == "__init__.py":
-            folder = path.parent.relative_to(root).as_posix()
+            click.echo(f"{folder or file} is still there: delete it, or restore the entry.")
+        elif folder:
             click.echo(f"{folder}/ is a folder: review it, then delete it.")
         else:
             path.unlink()
@@ -183,7 +195,14 @@ def remove_app_command(root: Path, name: str, delete: bool) -> None:
 def apps_command(root: Path) -> None:
     """List the apps: name, address, and who may see each."""
     menu = load_menu(root)
-    rows = [(app.name, f"/{app.url_path}", ", ".join(app.users) or "everybody") for app in menu]
+    rows = [
+        (
+            app.name,
+            f"/{app.url_path}{'/' if app.script else ''}",
+            ", ".join(app.users) or "everybody",
+        )
+        for app in menu
+    ]
     names, addresses = (max(len(row[column]) for row in rows) for column in (0, 1))
     for name, address, users in rows:
         click.echo(f"{name:{names}}  {address:{addresses}}  {users}")
@@ -198,6 +217,22 @@ def check_command(root: Path) -> None:
     report = run_checks(root)
     click.echo(report.render())
     sys.exit(1 if report.errors else 0)
+
+
+@cli.command("run")
+@click.argument("name", required=False)
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), default=8501, show_default=True, help="The port."
+)
+@click.pass_obj
+def run_command(root: Path, name: str | None, port: int) -> None:
+    """Run all apps locally, without a login; or the app called NAME.
+
+    A saved file counts at once. Scripts run in processes of their own, as on a server.
+    """
+    from apphub.serve.run import run
+
+    run(name, port, root)
 
 
 @cli.command("serve")

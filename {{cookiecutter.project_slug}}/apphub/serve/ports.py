@@ -16,13 +16,13 @@ MAX_PORT = 65535
 CONNECT_TIMEOUT = 1  # seconds
 
 
-def check_port(port: int) -> None:
-    """Raise click.ClickException if another program listens at the port."""
+def check_port(port: int, command: str = "serve") -> None:
+    """Raise click.ClickException if another program listens at the port of a command."""
     if is_listening(port):
         other = port + 1 if port < MAX_PORT else DEFAULT_PORT
         raise click.ClickException(
             f"Port {port} is in use by another program. Use another port: "
-            f"python manage.py serve --port {other}"
+            f"python manage.py {command} --port {other}"
         )
 
 
