@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from streamlit_page import logged_in, open_tab
+from fake_dyno import free_port
+from streamlit_page import DESKTOP, logged_in, open_tab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,3 +32,18 @@ def page(dyno, context) -> Iterator[Page]:
     """A page of a user who has logged in."""
     with open_tab(context) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A port for the apps that run alone."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def plain_contexts(chromium) -> Iterator[list[BrowserContext]]:
+    """Two browsers without a session, for an app alone."""
+    contexts = [chromium.new_context(viewport=DESKTOP) for _ in range(2)]
+    yield contexts
+    for context in contexts:
+        context.close()
