@@ -28,9 +28,13 @@ PASSWORD = "another good password"
 # What each server prints, its address, and the status of a request without a password.
 SERVERS = {
     "You can now view your Streamlit app": ("http://localhost:8501", 200),
-    "Press Ctrl-C to stop": ("http://localhost:8000", 401),
+    r"weather/   Press Ctrl-C to stop": ("http://localhost:8501/weather/", 200),
+    r"\nPress Ctrl-C to stop": ("http://localhost:8000", 401),
 }
 HEROKU_BY_HAND = "heroku login\n"  # begins the block that does what `manage.py deploy` does
+# Apps next to the project, which documents bring into it.
+APP = "import streamlit as st\nst.title('An app')\n"
+APPS = {"forecast": "streamlit_app.py", "weather": "app.py", "cafe": "cafe_sales.py"}
 # Other tests run these: the quick start and the prompts below, CI itself, tests of updates.
 ELSEWHERE = ("cookiecutter", "tests/run", "manage.py update")
 
@@ -150,6 +154,10 @@ def folder(project: BakedProject, home, nginx) -> Path:
     """A fresh project in the home folder."""
     folder = home / project.path.name
     shutil.copytree(project.path, folder)
+    for name, script in APPS.items():
+        (home / name).mkdir()
+        (home / name / script).write_text(APP)
+        own(home / name)
     own(folder)
     return folder
 

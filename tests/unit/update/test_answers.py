@@ -14,7 +14,7 @@ CONTEXT = {
     "project_slug": "cafe",
     "password_source": "ask",
     "_template": "gh:org/name",
-    "_version": "2026.11.2",
+    "_version": "2026.11.3",
     "_repo_dir": "/home/anna/.cookiecutters/name",
     "__prompts__": {},
 }
@@ -33,7 +33,7 @@ def test_answers_are_read_as_they_were_written(tmp_path):
         "project_slug": "cafe",
         "password_source": "generate",
     }
-    assert (answers.template, answers.version) == ("gh:org/name", "2026.11.2")
+    assert (answers.template, answers.version) == ("gh:org/name", "2026.11.3")
 
 
 def test_the_text_is_stable_and_readable(tmp_path):

@@ -25,7 +25,7 @@ for argument; do printf '%s\\n' "$argument"; done > "$(dirname "$0")/$(basename 
 def root(tmp_path):
     (tmp_path / "data-apps").mkdir()
     answers = {"app_name": "{{ 7 * 7 }}", "project_slug": "data-apps", "contact": "Anna"}
-    content = {"cookiecutter": answers, "template": "gh:org/name", "version": "2026.11.2"}
+    content = {"cookiecutter": answers, "template": "gh:org/name", "version": "2026.11.3"}
     (tmp_path / "data-apps/.cookiecutter.json").write_text(json.dumps(content))
     return tmp_path / "data-apps"
 
