@@ -198,10 +198,13 @@ def test_an_app_that_fails_shows_no_details(page, dyno):
     page.goto("/fails")
     page.get_by_role("button", name="Fail", exact=True).click()
     expect(main_of(page)).to_contain_text("Fails failed")
+    shown = re.search(r"\(reference [0-9a-f]{8}\)", main_of(page).inner_text())
+    assert shown
     expect(main_of(page)).not_to_contain_text("no data today")
     log = dyno.log_with("no data today")
     begin = f"at=error user={USER} app=fails apps: "
-    logged = log[log.index(f"{begin}Fails (apps.fails) failed\n{begin}Traceback (most recent") :]
+    first = f"{begin}Fails (apps.fails) failed {shown[0]}\n"
+    logged = log[log.index(f"{first}{begin}Traceback (most recent") :]
     for file in ("launcher.py", "app_loader.py"):
         assert file not in logged.partition("no data today")[0]
     main_of(page).get_by_role("link", name="All apps").click()

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -27,6 +27,7 @@ SCRIPT = "import streamlit as st\nst.title('Forecast')\n"
 @pytest.fixture
 def with_script(project) -> BakedProject:
     """A project with a script in a folder."""
+    (project.path / "apps/forecast").mkdir()
     project.write("apps/forecast/start.py", SCRIPT)
     project.change(
         "apps.json", "[\n", '[\n  {"name": "Forecast", "script": "apps/forecast/start.py"},\n'
@@ -50,7 +51,8 @@ def running(project: BakedProject, *arguments: str) -> Iterator[tuple[subprocess
     try:
         yield process, output
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

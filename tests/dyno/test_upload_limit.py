@@ -21,7 +21,7 @@ def project(baked_project: BakedProject) -> BakedProject:
     return baked_project
 
 
-def report(project: BakedProject, tmp_path, **environ: str) -> dict[str, int]:
+def report(project: BakedProject, tmp_path, **environ: str) -> dict[str, object]:
     """Start a worker as the supervisor does, and return what it writes to its pipe."""
     python = python_environment(project.path / "requirements.txt") / "python"
     reader, writer = os.pipe()
@@ -50,7 +50,7 @@ def test_setting(project, tmp_path, setting, environ, size):
     toml = project.read(".streamlit/config.toml")
     project.change(".streamlit/config.toml", SHIPPED, setting)
     try:
-        assert report(project, tmp_path, **environ) == {"max_upload_mb": size}
+        assert report(project, tmp_path, **environ) == {"max_upload_mb": size, "scripts": []}
     finally:
         project.write(".streamlit/config.toml", toml)
 
@@ -59,6 +59,6 @@ def test_setting_at_the_top_level(project, tmp_path):
     toml = project.read(".streamlit/config.toml")
     project.write(".streamlit/config.toml", "server.maxUploadSize = 500\n")
     try:
-        assert report(project, tmp_path) == {"max_upload_mb": 500}
+        assert report(project, tmp_path) == {"max_upload_mb": 500, "scripts": []}
     finally:
         project.write(".streamlit/config.toml", toml)

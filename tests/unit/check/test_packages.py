@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from check_helpers import APP, RUN, Change, added, all_of, app, copy_files, file, without
 
@@ -213,12 +215,22 @@ def test_pins_by_the_python_of_heroku(project):
 @pytest.mark.parametrize(
     ("version", "python"), [("3.13", "3.13"), ("3.12.4", "3.12"), ("3.9", "3.11"), ("x", "3.1")]
 )
-def test_pins_are_compiled_for_the_python_of_heroku(project, findings, version, python):
+def test_pins_are_compiled_for_the_python_of_heroku(
+    project, findings, version, python, monkeypatch
+):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
     all_of(file(".python-version", version), without("requirements.txt"))(project)
     [finding] = findings(packages.check)
     assert f" --python-version {python}" in finding.hint
     for option in ("--universal", "--emit-index-url", "--emit-find-links", "-o requirements.txt"):
         assert option in finding.hint
+
+
+def test_pins_are_compiled_for_an_older_python_here_too(project, findings, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 12, 1))
+    all_of(file(".python-version", "3.13"), without("requirements.txt"))(project)
+    [finding] = findings(packages.check)
+    assert " --python-version 3.12 " in finding.hint
 
 
 def script(path: str, text: str) -> Change:

@@ -27,9 +27,10 @@ def compile_command(python: tuple[int, int]) -> str:
     """Return the command that generates requirements.txt.
 
     Args:
-        python: the version in .python-version. Other pins than its own might be too old for it.
+        python: the version in .python-version. An older Python on this computer needs pins, too:
+            uv lists those of each version.
     """
-    version = "{}.{}".format(*max(python, OLDEST_PYTHON))
+    version = "{}.{}".format(*max(min(python, sys.version_info[:2]), OLDEST_PYTHON))
     # Where requirements.in names another index, pip has to look there, too.
     return (
         f"uv pip compile requirements.in --universal --python-version {version} "
