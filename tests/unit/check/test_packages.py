@@ -24,6 +24,7 @@ def optional(text: str) -> Change:
 
 VALID = {
     "as the template has it": app(RUN),
+    "a module beside it": all_of(app(f"import helpers\n{RUN}"), file("apps/helpers.py", "")),
     "try": optional("try:\n    import nothing\nexcept ImportError:\n    import nothing2"),
     "try, anything": optional("try:\n    import nothing.at.all\nexcept:\n    pass"),
     "try, one of some": optional(
@@ -127,8 +128,12 @@ INVALID: dict[str, tuple[Change, str, str, str]] = {
         *("package-not-installed", f"{APP}, line 4", ""),
     ),
     "beside it": (
-        all_of(app(f"import helpers\n{RUN}"), file("apps/helpers.py", "")),
-        *("package-import-beside", FIRST, "Write: from apps import helpers"),
+        all_of(
+            app(f"import apps.sub.a\n{RUN}"),
+            file("apps/sub/a.py", "import helpers\n"),
+            file("apps/sub/helpers.py", ""),
+        ),
+        *("package-import-beside", "apps/sub/a.py, line 1", "Write: from apps.sub import helpers"),
     ),
     "pinned for Windows": (
         all_of(app(f"import nothing\n{RUN}"), pinned("nothing==1 ; sys_platform == 'win32'")),

@@ -43,6 +43,16 @@ def results() -> list:
     del json.results
 
 
+def test_modules_beside_it_are_found_but_replace_nobody_elses(write, results, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    write("NAME = 'mine'\n", "apps/beside_it.py")
+    write("NAME = 'mine'\n", "apps/json.py")
+    write("import beside_it, json\ndef run():\n    json.results.append(beside_it.NAME)\n")
+    run_app(SALES)
+    monkeypatch.delitem(sys.modules, "beside_it")
+    assert results == ["mine"]
+
+
 def test_each_run_has_variables_and_classes_of_its_own(write, results):
     write(
         "import json\n"

@@ -86,12 +86,12 @@ def read_sources(
     Args:
         root: the project's folder.
         python: the version of Python that runs them.
-        start: the files to start with, which import from the project's folder.
+        start: the files to start with, which import from the project's folder, and from apps/.
         scripts: the scripts with a process of their own. As under `streamlit run`, the script's
             folder comes first on their import path, and pages/ in it has more of their pages.
     """
     sources = Sources(root, python)
-    todo = [_Start(path, (root,)) for path in start]
+    todo = [_Start(path, (root, root / "apps")) for path in start]
     for script in scripts:
         pages = sorted((script.parent / "pages").glob("*.py"))
         todo += [_Start(path, (script.parent, root)) for path in (script, *pages)]
@@ -111,7 +111,7 @@ def _read(current: _Start, sources: Sources) -> Iterator[_Start]:
     """Read one file, and yield those that it runs in turn."""
     root, (path, import_path) = sources.root, current
     sources.parse(path)
-    runs_in_hub = import_path == (root,)
+    runs_in_hub = import_path[0] == root
     if runs_in_hub:
         sources.in_hub.add(path)
     if not (tree := sources.trees.get(path)):

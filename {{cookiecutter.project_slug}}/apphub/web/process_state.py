@@ -34,6 +34,9 @@ class ProcessState:
     def __enter__(self) -> None:
         """Set the arguments, and undo what a fragment or a callback of another app has changed."""
         sys.argv = [str(self.path)]
+        # `streamlit run` finds modules beside the app. Last: they replace nobody else's.
+        if (apps := str(ROOT / "apps")) not in sys.path:
+            sys.path.append(apps)
         restore_working_folder()
         restore_rc_params()
 
