@@ -185,12 +185,13 @@ class Session:
         self.elements: list = []  # of the last run: Element messages
 
     @classmethod
-    async def open(cls, url: str, headers: Headers, cookies: str = "") -> Session:
+    async def open(cls, url: str, headers: Headers, cookies: str = "", base: str = "") -> Session:
+        """Connect to the hub, or to the script whose path is `base`, such as "/forecast"."""
         address = urlsplit(url)
-        xsrf = cookies or await asyncio.to_thread(xsrf_cookie, url, headers)
+        xsrf = cookies or await asyncio.to_thread(xsrf_cookie, url, headers, base)
         given = {**headers, "Cookie": "; ".join(filter(None, [headers.get("Cookie"), xsrf]))}
         websocket = await connect(
-            f"ws://{address.netloc}/_stcore/stream",
+            f"ws://{address.netloc}{base}/_stcore/stream",
             additional_headers=given,
             origin=f"http://{address.netloc}",
             subprotocols=["streamlit", xsrf.partition("=")[2] or "x"],
@@ -235,11 +236,11 @@ class Session:
         return "\n".join(e.markdown.body for e in self.elements if e.HasField("markdown"))
 
 
-def xsrf_cookie(url: str, headers: Headers) -> str:
+def xsrf_cookie(url: str, headers: Headers, base: str = "") -> str:
     """Return the XSRF cookie that Streamlit sets with its health check."""
     connection = connection_to(url)
-    base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-    connection.sendall(request_for(f"{base}/_stcore/health", {**headers, "Connection": "close"}))
+    health = "{0.scheme}://{0.netloc}{1}/_stcore/health".format(urlsplit(url), base)
+    connection.sendall(request_for(health, {**headers, "Connection": "close"}))
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
@@ -249,13 +250,13 @@ def xsrf_cookie(url: str, headers: Headers) -> str:
     return ""
 
 
-def rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
+def rerun(url: str, headers: Headers, page: str, runs: int, base: str = "") -> dict:
     """Open a page and move its slider; return the seconds of each rerun."""
-    return asyncio.run(_rerun(url, headers, page, runs))
+    return asyncio.run(_rerun(url, headers, page, runs, base))
 
 
-async def _rerun(url: str, headers: Headers, page: str, runs: int) -> dict:
-    session = await Session.open(url, headers)
+async def _rerun(url: str, headers: Headers, page: str, runs: int, base: str) -> dict:
+    session = await Session.open(url, headers, base=base)
     await session.run(page=page)
     slider = next(e.slider for e in session.elements if e.HasField("slider"))
     times = []
@@ -357,6 +358,22 @@ async def _idle(
         except Exception:  # noqa: BLE001, however it was lost
             lost += 1
     return {"lost": lost}
+
+
+def hold(url: str, headers: Headers, base: str) -> dict:
+    """Open a script and run it; print "open" once it has been asked to, and stay until killed."""
+    return asyncio.run(_hold(url, headers, base))
+
+
+async def _hold(url: str, headers: Headers, base: str) -> dict:
+    session = await Session.open(url, headers, base=base)
+    request = BackMsg()
+    request.rerun_script.page_name = ""
+    await session.websocket.send(request.SerializeToString())
+    await session.receive("new_session")
+    print("open", flush=True)
+    await asyncio.Event().wait()
+    return {}
 
 
 def busy(

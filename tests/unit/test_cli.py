@@ -296,7 +296,7 @@ def test_app_that_is_copied(project, manage, forecast):
         "Not added to requirements.in: numpy==1.26.4. The app gets the versions that",
         "Not added to requirements.in: pywin32==306 works on one system only",
         'It reads st.secrets["api_key"].',
-        "    uv pip compile requirements.in --universal --python-version 3.13 --emit-index-url",
+        "    uv pip compile requirements.in --universal --python-version 3.1",
         "Its address is /forecast/. Try it: python manage.py run",
         "python manage.py deploy",
     ):
