@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from apphub.check.packages import compile_command
+from apphub.check.project import OLDEST_PYTHON
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,10 +97,8 @@ def test_one_command_updates_the_pins(template):
 
 
 def test_command_of_the_readme_is_that_of_the_check():
-    """With the version of .python-version; the template's own pins are for all versions."""
-    major, minor = (PROJECT / ".python-version").read_text("utf-8").strip().split(".")
-    command = compile_command((int(major), int(minor)))
-    assert f"\n{command}\n" in (PROJECT / "README.md").read_text("utf-8")
+    """With the oldest version: its pins suit every computer, and Heroku."""
+    assert f"\n{compile_command(OLDEST_PYTHON)}\n" in (PROJECT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("root", [ROOT, PROJECT], ids=["template", "project"])
