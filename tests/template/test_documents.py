@@ -133,6 +133,19 @@ def test_the_table_is_the_one_that_was_measured():
 
 
 @pytest.mark.usefixtures("benchmarks")
+def test_the_table_about_scripts_is_the_one_that_was_measured():
+    import script_apps
+
+    result = measured("script_apps")
+    table = script_apps.PLACE.search(script_apps.DOCUMENT.read_text("utf-8"))[0]
+    assert table.splitlines()[1:-1] == script_apps.table(result).splitlines()
+    # On two cores, whatever computes takes a half of them, also outside the hub.
+    for figure in result["figures"]:
+        median = figure["median"]
+        assert figure["passed"] or median["ours"] <= 1.1 * median["busy"], figure["name"]
+
+
+@pytest.mark.usefixtures("benchmarks")
 def test_the_readmes_figures_are_from_the_table():
     import compare
 

@@ -105,32 +105,33 @@ class Harness:
 
 
 @pytest.fixture
-def harness(tmp_path, monkeypatch):
+def log(monkeypatch):
+    """Return the log once a text is in it.
+
+    capfd would lose what is written just while it is read.
+    """
+    lines: list[str] = []
+
+    def log(text: str = "") -> str:
+        wait_until(lambda: text in "".join(lines))
+        return "".join(lines)
+
+    def write(line: str, **_: object) -> None:
+        lines.append(f"{line}\n")
+
+    for module in (app_process, app_processes):
+        monkeypatch.setattr(module, "print", write, raising=False)
+    return log
+
+
+@pytest.fixture
+def harness(tmp_path, monkeypatch, log):
     monkeypatch.setattr(app_process, "ROOT", tmp_path)
     for name in ("STARTUP_TIMEOUT", "HEALTH_TIMEOUT", "RETRY_DELAY"):
         monkeypatch.setattr(app_process, name, NEVER)
     harness = Harness(tmp_path)
     yield harness
     harness.stop()
-
-
-@pytest.fixture
-def log(capfd):
-    """Return the log once a text is in it."""
-    seen = ""
-
-    def log(text: str = "") -> str:
-        nonlocal seen
-
-        def is_there() -> bool:
-            nonlocal seen
-            seen += capfd.readouterr().err
-            return text in seen
-
-        wait_until(is_there)
-        return seen
-
-    return log
 
 
 def is_gone(process: int) -> bool:
