@@ -99,6 +99,15 @@ def test_a_module_alone(with_script):
         wait_until(lambda: answers(f"http://localhost:{port}/_stcore/health") == "ok")
 
 
+def test_sigterm_leaves_no_process(with_script):
+    port = free_port()
+    with running(with_script, "--port", str(port)) as (process, _):
+        wait_until(lambda: answers(f"http://localhost:{port}/_stcore/health") == "ok")
+        process.terminate()
+        assert process.wait(30) == 0
+        assert not answers(f"http://localhost:{port}/_stcore/health")
+
+
 def test_an_app_that_is_not_there(with_script):
     with running(with_script, "Gone") as (process, output):
         assert process.wait(30) == 1

@@ -358,6 +358,17 @@ CLEAR = {
     "src/app.py": {"src/app.py": STREAMLIT, "src/charts.py": STREAMLIT, "tests/app.py": STREAMLIT},
     "src/dashboard.py": {"src/dashboard.py": STREAMLIT, "setup.py": OTHER},
     "app.py by its part": {"app.py": "from ui.page import draw\ndraw()\n", "ui/page.py": STREAMLIT},
+    "Hello.py": {
+        "Hello.py": STREAMLIT,
+        "utils.py": STREAMLIT,
+        "pages/1_A.py": f"from utils import draw\n{STREAMLIT}",
+    },
+    "Chatbot.py": {
+        "Chatbot.py": STREAMLIT,
+        "app_test.py": STREAMLIT,
+        "test_it.py": STREAMLIT,
+        "conftest.py": STREAMLIT,
+    },
     "app.py of another Python": {"app.py": "import streamlit\nprint 'x'\n", "x.py": STREAMLIT},
 }
 

@@ -354,8 +354,16 @@ def test_contradiction_is_said_and_not_added(line):
 def test_exact_version_of_what_all_apps_share_is_said_and_not_added(line):
     """pip freeze lists everything: all apps would get the old versions, or none."""
     found = merge(line, "folium==0.20")
-    assert (found.added, found.other_versions) == (["folium==0.20"], [line])
-    assert (found.changes, found.conflicts) == ([], [])
+    assert (found.added, found.other_versions) == (["folium>=0.20"], [line])
+    assert found.conflicts == []
+    # A list's versions belong together: one of them alone may not fit what all apps share.
+    [change] = found.changes
+    assert change.startswith("folium==0.20: added as folium>=0.20, because other versions")
+
+
+def test_exact_versions_that_all_apply_stay_exact():
+    found = merge("folium==0.20", "rich==14.0")
+    assert (found.added, found.changes) == (["folium==0.20", "rich==14.0"], [])
 
 
 @pytest.mark.parametrize("line", ["pandas<3", "altair<5,>4", "plotly>5,<6"])

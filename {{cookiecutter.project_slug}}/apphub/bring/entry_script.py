@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import warnings
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # In the order in which they are preferred, in lower case.
 NAMES = ("streamlit_app.py", "app.py", "main.py", "home.py")
+TEST = re.compile(r"(test_.*|.*_test|conftest)\.py")
 IMPORTS_STREAMLIT = re.compile(rb"^\s*(import|from)\s+streamlit\b", re.MULTILINE)
 # Their scripts are not an app's first page.
 OTHER_FOLDERS = {"pages", "tests", "test", "docs", "examples", "node_modules", "site-packages"}
@@ -52,7 +54,7 @@ def find_entry_script(folder: Path, label: str, choose: Choose) -> Path:
     if chosen is None:
         raise InvalidInput(
             f"{label} has several scripts that import streamlit: {summarize(names, 8)}. "
-            f"Name the one that `streamlit run` starts: --script {names[0]}"
+            f"Name the one that `streamlit run` starts: --script {shlex.quote(names[0])}"
         )
     return folder / chosen
 
@@ -65,7 +67,8 @@ def _find_candidates(folder: Path, scripts: list[Path], drawing: set[Path]) -> l
         if path in drawing:
             return [path]
     if at_top := [path for path in top if path in drawing]:
-        return at_top
+        helpers = _find_helpers(folder, scripts)
+        return [path for path in at_top if path not in helpers] or at_top
     if named:  # it imports streamlit by way of its own modules
         return named[:1]
     inner = [
@@ -75,6 +78,16 @@ def _find_candidates(folder: Path, scripts: list[Path], drawing: set[Path]) -> l
     ]
     named = [path for path in inner if path.name.lower() in NAMES]
     return named if len(named) == 1 else inner or sorted(drawing)
+
+
+def _find_helpers(folder: Path, scripts: list[Path]) -> set[Path]:
+    """Return the scripts that others import, and the tests: `streamlit run` starts none of them."""
+    helpers = {path for path in scripts if TEST.fullmatch(path.name)}
+    for path in scripts:
+        if tree := parse(path):
+            names = {found.names[0] for found in find_imports(tree, path, ()) if found.names}
+            helpers |= {folder / f"{name}.py" for name in names} - {path}
+    return helpers
 
 
 def _rank(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,27 @@ def plan_merge(lines: Lines, project: str, pins: str, heroku: Mapping[str, str])
             merge.changes.append(
                 f"{requirement}: every app has {name} {version} now, and would get this one."
             )
+    if merge.other_versions or merge.conflicts:
+        _loosen_all(merge)
     return merge
+
+
+def _loosen_all(merge: Merge) -> None:
+    """Add exact versions as the oldest ones.
+
+    A list's versions belong together. Where they do not apply together, one of them alone may not
+    fit what all apps share.
+    """
+    for number, line in enumerate(merge.added):
+        if (loosened := _loosen(line)) != line:
+            merge.added[number] = loosened
+            text = f"{line}: added as {loosened}, because other versions of its list differ."
+            merge.changes.append(text)
+
+
+def _loosen(line: str) -> str:
+    """Return "plotly==5.13.1" as "plotly>=5.13.1"."""
+    return re.sub(r"={2,3}(?=\s*[\w.!+]+\s*(;|$))", ">=", line, count=1)
 
 
 def _split(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -55,6 +56,9 @@ def run(name: str | None, port: int, root: Path = ROOT) -> None:
     if scripts and os.name == "nt":
         raise InvalidInput("Scripts need sockets that Windows does not have. Use WSL.")
     ports.check_port(port, "run")
+    for name_of_signal in ("SIGTERM", "SIGHUP"):  # as Ctrl-C, so that no process is left
+        if number := getattr(signal, name_of_signal, None):  # Windows lacks one
+            signal.signal(number, signal.default_int_handler)
     os.environ.setdefault("STREAMLIT_SERVER_RUN_ON_SAVE", "true")
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         listeners = [
@@ -137,6 +141,7 @@ def run_hub(port: int, addresses: dict[str, str], path: str, root: Path) -> None
     try:
         status = process.wait()
     except KeyboardInterrupt:
+        process.terminate()
         with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(SHUTDOWN_TIMEOUT)
         process.kill()
