@@ -216,3 +216,10 @@ def test_nothing_of_the_template_is_left_in_its_documents(baked_project: BakedPr
     files = [baked_project.path / "README.md", *(baked_project.path / "docs").glob("*.md")]
     for file in files:
         assert not re.search(r"cookiecutter\.(?!json)|\{\{|\{%", file.read_text("utf-8")), file
+
+
+def test_no_module_is_over_300_lines():
+    modules = [*ROOT.glob("hooks/*.py"), *(ROOT / PROJECT).rglob("*.py")]
+    lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in modules}
+    assert len(lengths) > 100
+    assert {name: length for name, length in lengths.items() if length > 300} == {}

@@ -14,12 +14,11 @@ from apphub.accounts import (
     set_password,
     validate_user_name,
 )
-from apphub.apps import MenuError
 from apphub.finding import InvalidInput
 from apphub.menu import load_menu
 from apphub.passwords import generate_password, prompt_password
 from apphub.paths import ROOT
-from apphub.registry import remove_app
+from apphub.registry import handle_rest, remove_app
 from apphub.users import load_users
 
 if TYPE_CHECKING:
@@ -173,20 +172,8 @@ def remove_app_command(root: Path, name: str, delete: bool) -> None:
     """Remove the app called NAME from the menu. Its file in apps/ stays."""
     app = remove_app(name, root)
     click.echo(f"Removed {app.name} from apps.json.")
-    try:
-        path = app.find(root)
-    except MenuError:
-        pass  # it was not there before either
-    else:
-        file = path.relative_to(root).as_posix()
-        folder = app.folder or ("" if path.name != "__init__.py" else file.rpartition("/")[0])
-        if not delete:
-            click.echo(f"{folder or file} is still there: delete it, or restore the entry.")
-        elif folder:
-            click.echo(f"{folder}/ is a folder: review it, then delete it.")
-        else:
-            path.unlink()
-            click.echo(f"Deleted {file}.")
+    if message := handle_rest(app, delete, root):
+        click.echo(message)
     click.echo(NEXT_DEPLOY)
 
 

@@ -147,6 +147,28 @@ def remove_app(name: str, root: Path = ROOT) -> App:
     return app
 
 
+def handle_rest(app: App, delete: bool, root: Path = ROOT) -> str:
+    """Return what there is to say of a removed app's file, after its deletion where that is asked.
+
+    Args:
+        app: the app, which is in apps.json no longer.
+        delete: whether to delete its file. A folder is never deleted.
+        root: the project's folder.
+    """
+    try:
+        path = app.find(root)
+    except MenuError:
+        return ""  # it was not there before either
+    file = path.relative_to(root).as_posix()
+    folder = app.folder or ("" if path.name != "__init__.py" else file.rpartition("/")[0])
+    if not delete:
+        return f"{folder or file} is still there: delete it, or restore the entry."
+    if folder:
+        return f"{folder}/ is a folder: review it, then delete it."
+    path.unlink()
+    return f"Deleted {file}."
+
+
 def write_entries(entries: list[dict[str, Any]], root: Path) -> None:
     """Write apps.json, one line per entry."""
     text = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
