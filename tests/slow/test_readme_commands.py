@@ -33,7 +33,7 @@ SERVERS = {
 }
 HEROKU_BY_HAND = "heroku login\n"  # begins the block that does what `manage.py deploy` does
 # Apps next to the project, which documents bring into it.
-APP = "import streamlit as st\nst.title('An app')\n"
+APP = 'import streamlit as st\n\nst.title("An app")\n'
 APPS = {"forecast": "streamlit_app.py", "weather": "app.py", "cafe": "cafe_sales.py"}
 # Other tests run these: the quick start and the prompts below, CI itself, tests of updates.
 ELSEWHERE = ("cookiecutter", "tests/run", "manage.py update")
