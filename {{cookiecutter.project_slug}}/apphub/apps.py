@@ -8,13 +8,14 @@ import tokenize
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apphub.finding import Finding, InvalidFile
 from apphub.paths import ROOT
 from apphub.text import replace_surrogates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MAX_DESCRIPTION_LENGTH = 200
@@ -56,6 +57,11 @@ class App:
     memory_mb: int = 0
     processes: int = 1
 
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> App:
+        """Return the app of an entry that is valid, as JSON represents it."""
+        return cls(**{**entry, "users": tuple(entry.get("users", ()))})
+
     def is_for(self, user: str | None) -> bool:
         """Return whether the user may see the app. None is a workstation, without a login."""
         return not self.users or user is None or user in self.users
@@ -66,6 +72,11 @@ class App:
         if self.script:
             return PurePosixPath(self.script).parts[1].removesuffix(".py")
         return self.module.removeprefix("apps.")
+
+    @property
+    def address(self) -> str:
+        """The app's address on the server: "/sales_report", or "/forecast/" of a script."""
+        return f"/{self.url_path}/" if self.script else f"/{self.url_path}"
 
     @property
     def source(self) -> str:

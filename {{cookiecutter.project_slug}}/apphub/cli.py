@@ -18,7 +18,7 @@ from apphub.finding import InvalidInput
 from apphub.menu import load_menu
 from apphub.passwords import generate_password, prompt_password
 from apphub.paths import ROOT
-from apphub.registry import handle_rest, remove_app
+from apphub.registry import finish_removal, remove_app
 from apphub.users import load_users
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def remove_app_command(root: Path, name: str, delete: bool) -> None:
     """Remove the app called NAME from the menu. Its file in apps/ stays."""
     app = remove_app(name, root)
     click.echo(f"Removed {app.name} from apps.json.")
-    if message := handle_rest(app, delete, root):
+    if message := finish_removal(app, delete, root):
         click.echo(message)
     click.echo(NEXT_DEPLOY)
 
@@ -185,7 +185,7 @@ def apps_command(root: Path) -> None:
     rows = [
         (
             app.name,
-            f"/{app.url_path}{'/' if app.script else ''}",
+            app.address,
             ", ".join(app.users) or "everybody",
         )
         for app in menu

@@ -90,7 +90,7 @@ def _load_menu(root: Path) -> list[App]:
         ]
     if findings:
         raise MenuError(findings)
-    apps = [App(**{**entry, "users": tuple(entry.get("users", ()))}) for entry in entries]
+    apps = [*map(App.from_entry, entries)]
     if findings := list(_find_duplicates(apps)):
         raise MenuError(findings)
     return apps

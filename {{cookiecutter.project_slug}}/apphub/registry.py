@@ -147,8 +147,8 @@ def remove_app(name: str, root: Path = ROOT) -> App:
     return app
 
 
-def handle_rest(app: App, delete: bool, root: Path = ROOT) -> str:
-    """Return what there is to say of a removed app's file, after its deletion where that is asked.
+def finish_removal(app: App, delete: bool, root: Path = ROOT) -> str:
+    """Delete a removed app's file where that is asked, and return what became of it.
 
     Args:
         app: the app, which is in apps.json no longer.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A Content-Security-Policy takes it as a source: https://www.w3.org/TR/CSP3/#framework-directive-source-list
 ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
+# A variable of the hub's own: "1" behind nginx; under `manage.py run` each script's URL, in JSON.
+SCRIPT_ADDRESSES = "APPHUB_SCRIPTS"
 MIN_SECRET_BYTES = 32
 DEFAULT_NAME = "Apps"
 MAX_STREAMLIT_PROCESSES = 99

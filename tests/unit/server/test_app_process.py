@@ -19,7 +19,7 @@ from fake_dyno import wait_until
 from apphub.apps import App
 from apphub.server import app_process, app_processes, process_memory
 from apphub.server.app_processes import AppProcesses
-from apphub.server.worker_process import describe_exit
+from apphub.server.child_process import describe_exit
 
 PATIENCE = 60  # seconds for what takes a fraction of one, on any machine
 NEVER = 3600

@@ -81,7 +81,7 @@ def show(added: Added, root: Path) -> None:
             click.echo(f"    {command}")
     app = added.app
     try_it = "python manage.py run" if app.script else "streamlit run app.py"
-    click.echo(f"Its address is /{app.url_path}{'/' if app.script else ''}. Try it: {try_it}")
+    click.echo(f"Its address is {app.address}. Try it: {try_it}")
     click.echo(
         "Check it, and deploy to publish it: python manage.py check, python manage.py deploy"
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import warnings
+import sys
 from typing import TYPE_CHECKING
 
 from apphub.check.apps import find_run, required_arguments, top_level
 from apphub.check.git import list_files
-from apphub.check.imports import find_imports, referenced_names
+from apphub.check.imports import find_imports, parse_source, referenced_names
 from apphub.finding import InvalidInput
 from apphub.text import summarize
 
@@ -97,9 +97,7 @@ def _rank(path: Path) -> int:
 def parse(path: Path) -> ast.Module | None:
     """Return a file's syntax tree, or None where Python cannot read it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(path.read_bytes(), path.name)
+        return parse_source(path.read_bytes(), path.name, sys.version_info[:2])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

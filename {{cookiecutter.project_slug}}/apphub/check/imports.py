@@ -72,6 +72,20 @@ def find_imports(
             yield from find_imports(child, path, package, optional or may_fail(node, child))
 
 
+def imported_names(tree: ast.Module) -> dict[str, str]:
+    """Return what a file has imported, by the name that it has there: {"st": "streamlit"}."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first = alias.name.partition(".")[0]
+                names[alias.asname or first] = alias.name if alias.asname else first
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return names
+
+
 def may_fail(node: ast.AST, child: ast.AST) -> bool:
     """Return whether an import in this part of a statement may fail."""
     if isinstance(node, ast.Try | ast.TryStar):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
+from apphub.check.imports import imported_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -40,7 +42,7 @@ class ProcessWide(NamedTuple):
 
 def find_process_wide(tree: ast.Module) -> Iterator[ProcessWide]:
     """Yield the statements that change what all modules of the process share."""
-    names = _imported_names(tree)
+    names = imported_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = dotted_name(node.func, names)
@@ -69,16 +71,3 @@ def dotted_name(node: ast.expr, names: dict[str, str]) -> str:
     if isinstance(node, ast.Attribute) and (value := dotted_name(node.value, names)):
         return f"{value}.{node.attr}"
     return ""
-
-
-def _imported_names(tree: ast.Module) -> dict[str, str]:
-    names = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                first = alias.name.partition(".")[0]
-                names[alias.asname or first] = alias.name if alias.asname else first
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-    return names

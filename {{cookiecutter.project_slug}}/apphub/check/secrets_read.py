@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from apphub.check.imports import referenced_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from apphub.check.imports import imported_names, referenced_names
 
 SECRETS = ("streamlit", "secrets")
 ENVIRON = ("os", "environ")
@@ -79,7 +76,8 @@ class _Reader(ast.NodeVisitor):
         self.tested: set[tuple[str, ...]] = set()
         self.written: set[tuple[str, ...]] = set()
         self._is_optional = False
-        self._names = dict(_find_imported(tree))
+        paths = {name: tuple(of.split(".")) for name, of in imported_names(tree).items()}
+        self._names = {name: path for name, path in paths.items() if path[0] in MODULES}
         for node in ast.walk(tree):
             match node:  # secrets = st.secrets
                 case ast.Assign([ast.Name(name)], value):
@@ -204,16 +202,3 @@ class _Reader(ast.NodeVisitor):
                 if is_sql and options <= {"type", "ttl", "max_entries"}:
                     return ("connections", name)
         return ()
-
-
-def _find_imported(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each name that is Streamlit, os, or something in one of them, with its full name."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names):
-                for alias in names:
-                    if alias.name in MODULES:
-                        yield alias.asname or alias.name, (alias.name,)
-            case ast.ImportFrom(str(module), names, 0) if module in MODULES:
-                for alias in names:
-                    yield alias.asname or alias.name, (module, alias.name)

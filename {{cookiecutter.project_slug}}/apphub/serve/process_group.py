@@ -54,7 +54,7 @@ class ProcessGroup:
         self.runtime = Path(tempfile.mkdtemp(prefix="streamlit-"))
         self.socket = worker_socket(1, self.runtime)
         self.ready = self.runtime / READY.name
-        _handle_signals(signal.default_int_handler)
+        handle_signals(signal.default_int_handler)
         # Its input ends when this process is gone, even by SIGKILL. Then it ends the group.
         self._leader = subprocess.Popen(
             ["/bin/sh", "-c", "read -r _; kill -s TERM 0"], stdin=subprocess.PIPE, process_group=0
@@ -104,7 +104,7 @@ class ProcessGroup:
 
     def __exit__(self, *_: object) -> None:
         """End all processes, by force where they do not end in time, and delete their files."""
-        _handle_signals(signal.SIG_IGN)
+        handle_signals(signal.SIG_IGN)
         for number, timeout in ((signal.SIGTERM, SHUTDOWN_TIMEOUT), (signal.SIGKILL, KILL_TIMEOUT)):
             if self._end(number, timeout):
                 break
@@ -162,6 +162,8 @@ def _lock_folder(root: Path) -> int:
     return descriptor
 
 
-def _handle_signals(handler: Handler) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handler)
+def handle_signals(handler: Handler) -> None:
+    """Handle SIGTERM and SIGHUP as Ctrl-C, by this handler."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):  # Windows lacks the last one
+            signal.signal(number, handler)

@@ -25,8 +25,9 @@ from apphub.menu import load_menu
 from apphub.paths import ROOT
 from apphub.registry import find_app
 from apphub.serve import ports
+from apphub.serve.process_group import handle_signals
 from apphub.server.app_processes import BACKLOG, AppProcesses
-from apphub.settings import read_settings
+from apphub.settings import SCRIPT_ADDRESSES, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,9 +57,7 @@ def run(name: str | None, port: int, root: Path = ROOT) -> None:
     if scripts and os.name == "nt":
         raise InvalidInput("Scripts need sockets that Windows does not have. Use WSL.")
     ports.check_port(port, "run")
-    for name_of_signal in ("SIGTERM", "SIGHUP"):  # as Ctrl-C, so that no process is left
-        if number := getattr(signal, name_of_signal, None):  # Windows lacks one
-            signal.signal(number, signal.default_int_handler)
+    handle_signals(signal.default_int_handler)  # so that no process is left
     os.environ.setdefault("STREAMLIT_SERVER_RUN_ON_SAVE", "true")
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         listeners = [
@@ -66,14 +65,14 @@ def run(name: str | None, port: int, root: Path = ROOT) -> None:
             for listener in bind_ports(len(scripts), port if is_alone else port + 1)
         ]
         addresses = {
-            script.url_path: f"http://localhost:{listener.getsockname()[1]}/{quote(script.url_path)}/"
+            script.url_path: f"http://localhost:{listener.getsockname()[1]}{quote(script.address)}"
             for script, listener in zip(scripts, listeners, strict=True)
         }
         start_scripts(stack, scripts, listeners)
         if app and is_alone:
             click.echo(f"{addresses[app.url_path]}   Press Ctrl-C to stop.")
             Event().wait()
-        run_hub(port, addresses, f"/{quote(app.url_path)}" if app else "", root)
+        run_hub(port, addresses, quote(app.address) if app else "", root)
     click.echo("\nStopped.")
 
 
@@ -136,7 +135,7 @@ def run_hub(port: int, addresses: dict[str, str], path: str, root: Path) -> None
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", *words],
         cwd=root,
-        env={**os.environ, "APPHUB_SCRIPTS": json.dumps(addresses)},
+        env={**os.environ, SCRIPT_ADDRESSES: json.dumps(addresses)},
     )
     try:
         status = process.wait()

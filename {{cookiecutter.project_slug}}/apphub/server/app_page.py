@@ -36,6 +36,11 @@ def read_index_html() -> str:
         return ""
 
 
+def read_icon(path: Path) -> bytes:
+    """Return the project's icon: SVG, or nothing where it has none."""
+    return path.read_bytes() if path.is_file() else b""
+
+
 def build_app_page(page: str, app: App, name: str, icon: bytes) -> str:
     """Return an app's index page.
 

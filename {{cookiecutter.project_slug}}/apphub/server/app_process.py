@@ -6,14 +6,13 @@ import contextlib
 import math
 import os
 import secrets
-import select
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from apphub.app_secrets import environ_for_app
@@ -21,7 +20,8 @@ from apphub.finding import InvalidFile
 from apphub.paths import ROOT
 from apphub.server import process_memory
 from apphub.server.app_listener import AppListener, Refusal, is_start_request, redirect, refuse
-from apphub.server.worker_process import describe_exit
+from apphub.server.app_messages import IDLE, READY
+from apphub.server.child_process import ChildProcess, describe_exit
 
 if TYPE_CHECKING:
     import socket
@@ -36,9 +36,6 @@ RETRY_DELAY = 60  # after a failed start
 
 MAX_CRASHES = 5  # within RETRY_DELAY: an open page starts the app again and again
 APP_WORKER = "apphub/server/app_worker.py"
-
-# What a process writes to its pipe. See app_server.py, which imports uvicorn.
-READY, ALIVE, IDLE = b"R", b".", b"I"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Exit:
     is_final: bool = False
 
 
-class AppProcess:
+class AppProcess(ChildProcess):
     """One process of a script, and the socket at which it is reached, with a process or without.
 
     The socket belongs to the supervisor: who connects while there is no process waits for it.
@@ -79,18 +76,15 @@ class AppProcess:
             watcher: waits at the socket while there is no process.
             minutes: how long it runs without visitors.
         """
+        super().__init__()
         several = app.processes > 1
         self.name = f"{app.url_path} {number} of {app.processes}" if several else app.url_path
         self._app = app
         self._listener = listener
         self._watcher = watcher
         self._minutes = 0 if app.always_on else minutes
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pipe = -1  # the process writes there; it closes when the process exits
         self._refusal: Refusal | None = None
         self._crashes: deque[float] = deque(maxlen=MAX_CRASHES)
-        self._is_stopping = False
-        self._lock = Lock()
 
     def watch(self) -> None:
         """Start a process for the next visitor."""
@@ -100,20 +94,8 @@ class AppProcess:
         """Start a process now, in a thread."""
         Thread(target=self._run, daemon=True).start()
 
-    def terminate(self) -> None:
-        """Send SIGTERM, and start no other process."""
-        with self._lock:
-            self._is_stopping = True
-        if self._process:
-            self._process.terminate()
-
-    def join(self, deadline: float) -> None:
-        """Wait for its exit, and kill it when time.monotonic() reaches the deadline."""
-        if self._process:
-            try:
-                self._process.wait(max(0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                kill_tree(self._process)
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        kill_tree(process)
 
     def _on_connection(self) -> None:
         """Start the process, which accepts the connection; or refuse it, and say why."""
@@ -216,10 +198,6 @@ class AppProcess:
     def _wait_until_ready(self) -> bool:
         readable = self._wait_readable(STARTUP_TIMEOUT)
         return readable and os.read(self._pipe, 1) == READY
-
-    def _wait_readable(self, seconds: float) -> bool:
-        """Wait until the process writes, or exits; False when the time is up."""
-        return bool(select.select([self._pipe], [], [], seconds)[0])
 
     def _startup_error(self, process: subprocess.Popen[bytes]) -> str:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from apphub.server.app_messages import ALIVE, IDLE, READY
 from apphub.server.garbage_collection import freeze_long_lived_objects
 from apphub.server.worker import uvicorn_options, wait_for_scripts
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
 
-# What is written to the pipe. See app_process.py, too.
-READY, ALIVE, IDLE = b"R", b".", b"I"
 INTERVAL = 1  # seconds
 LAST_REQUESTS = 0.5  # seconds: the request of a connection accepted just before the end is answered
 

@@ -16,8 +16,8 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from apphub.files import write_atomically
-from apphub.paths import GENERATED, ROOT, RUNTIME, find_static_files, worker_socket
-from apphub.server.app_page import build_app_page, read_index_html
+from apphub.paths import GENERATED, ICON, ROOT, RUNTIME, find_static_files, worker_socket
+from apphub.server.app_page import build_app_page, read_icon, read_index_html
 from apphub.server.gateway_apps import build_apps_conf, quote, read_upload_sizes
 from apphub.settings import Settings, project_name
 
@@ -88,10 +88,9 @@ def write_apps(apps: Sequence[App], root: Path = ROOT, *, runtime: Path = RUNTIM
     """
     index = read_index_html()
     name = project_name(root)
-    icon = root / "config/icon.svg"
-    svg = icon.read_bytes() if icon.is_file() else b""
+    icon = read_icon(root / ICON.relative_to(ROOT))
     for number, app in enumerate(apps, 1) if index else ():
-        _write(root, f"pages/app_{number}.html", [build_app_page(index, app, name, svg)])
+        _write(root, f"pages/app_{number}.html", [build_app_page(index, app, name, icon)])
     _write(root, "apps.conf", build_apps_conf(apps, runtime, pages=bool(index)))
 
 

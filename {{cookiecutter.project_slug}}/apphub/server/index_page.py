@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from apphub.paths import ICON
-from apphub.server.app_page import load_font_last, render, set_title_and_icon
+from apphub.server.app_page import load_font_last, read_icon, render, set_title_and_icon
 from apphub.settings import project_name
 
 Message = MutableMapping[str, Any]
@@ -54,7 +54,7 @@ class IndexPageMiddleware:
         except ValueError as error:
             print(f"Streamlit serves its page itself: {error}.", file=sys.stderr)
             return
-        icon = ICON.read_bytes() if ICON.is_file() else b""
+        icon = read_icon(ICON)
         content = rewrite_index_html(page.decode(), settings, project_name(), icon).encode()
         start = {
             "type": "http.response.start",

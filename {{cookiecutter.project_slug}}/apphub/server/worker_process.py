@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
 import socket
 import subprocess
 import sys
 import time
 from queue import SimpleQueue
-from threading import Lock
 from typing import NamedTuple
 
 from apphub.apps import App
 from apphub.paths import ROOT, worker_socket
+from apphub.server.child_process import ChildProcess, describe_exit
+from apphub.settings import SCRIPT_ADDRESSES
 
 # Seconds.
 STARTUP_TIMEOUT = 60  # as on Heroku
@@ -38,7 +37,7 @@ class Report(NamedTuple):
     scripts: tuple[App, ...] = ()
 
 
-class WorkerProcess:
+class WorkerProcess(ChildProcess):
     """One worker, and the next process in its place when it has exited.
 
     Attributes:
@@ -54,15 +53,12 @@ class WorkerProcess:
             count: how many workers there are. One that is the only one is not started again.
             exits: gets why the server has to exit: a status, or the text that goes with status 1.
         """
+        super().__init__()
         self.name = "Streamlit" if count == 1 else f"Streamlit {number} of {count}"
         self.ready: SimpleQueue[Report] = SimpleQueue()
         self._socket = worker_socket(number)
         self._is_only_one = count == 1
         self._exits = exits
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pipe = -1  # the process says there that it is ready; it closes when the process exits
-        self._is_stopping = False
-        self._lock = Lock()
 
     def run(self) -> None:
         """Keep it running until terminate(), or until its second failed start in a row."""
@@ -85,21 +81,6 @@ class WorkerProcess:
                 reason = self._describe_failed_start(reason)
             print(f"{LOG_PREFIX}{reason} Restarting {self.name}.", file=sys.stderr, flush=True)
 
-    def terminate(self) -> None:
-        """Send SIGTERM, and start no other process."""
-        with self._lock:
-            self._is_stopping = True
-        if self._process:
-            self._process.terminate()
-
-    def join(self, deadline: float) -> None:
-        """Wait for its exit, and kill it when time.monotonic() reaches the deadline."""
-        if self._process:
-            try:
-                self._process.wait(max(0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-
     def _start(self) -> subprocess.Popen[bytes] | None:
         with self._lock:
             if self._is_stopping:
@@ -109,7 +90,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [*command, str(self._socket), str(other_end)],
                 cwd=ROOT,
-                env={**os.environ, "APPHUB_SCRIPTS": "1"},  # nginx leads to the scripts
+                env={**os.environ, SCRIPT_ADDRESSES: "1"},  # nginx leads to the scripts
                 pass_fds=[other_end],
             )
             os.close(other_end)
@@ -126,12 +107,7 @@ class WorkerProcess:
                 return None
             line += part
         report = json.loads(line)
-        scripts = (App(**{**app, "users": tuple(app["users"])}) for app in report["scripts"])
-        return Report(report["max_upload_mb"], tuple(scripts))
-
-    def _wait_readable(self, seconds: float) -> bool:
-        """Wait for a line of the process, or its exit; False when the time is up."""
-        return bool(select.select([self._pipe], [], [], seconds)[0])
+        return Report(report["max_upload_mb"], tuple(map(App.from_entry, report["scripts"])))
 
     def _startup_error(self, process: subprocess.Popen[bytes]) -> int | str:
         try:
@@ -177,10 +153,3 @@ class WorkerProcess:
             client.sendall(b"GET /_stcore/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             if not client.recv(1):
                 raise ConnectionResetError
-
-
-def describe_exit(status: int) -> str:
-    """Return how a process has exited, by what Popen.wait() returns."""
-    if status >= 0:
-        return f"status {status}"
-    return f"signal {-status} ({signal.strsignal(-status)})"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from apphub.settings import on_dyno
+from apphub.settings import SCRIPT_ADDRESSES, on_dyno
 from apphub.text import escape_markdown
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from apphub.apps import App
 
-# Set by the supervisor: "1" behind nginx; under `manage.py run` each script's address, in JSON.
-ADDRESSES = "APPHUB_SCRIPTS"
 # Where nothing sends the script's address to the script, the hub answers there, by a redirect to
 # this page, which would lead there again and again.
 REDIRECT = """
@@ -54,9 +52,9 @@ def show_script(app: App, link_home: Callable[[], None]) -> None:
 
 def find_address(app: App, environ: Mapping[str, str] = os.environ) -> str:
     """Return the address of a script's process; "" where there is none, without the supervisor."""
-    value = environ.get(ADDRESSES) or ("1" if on_dyno(environ) else "")
+    value = environ.get(SCRIPT_ADDRESSES) or ("1" if on_dyno(environ) else "")
     if value == "1":
-        return f"/{quote(app.url_path)}/"
+        return quote(app.address)
     try:
         addresses = json.loads(value or "{}")
     except ValueError:
