@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from baked import PASSWORD, ROOT, commit, git
@@ -13,7 +13,7 @@ from baked import PASSWORD, ROOT, commit, git
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["copy_template", "run", "run_module", "set_environment", "template"]
+__all__ = ["copy_template", "run", "run_merged", "run_module", "set_environment", "template"]
 
 
 def set_environment(patch: pytest.MonkeyPatch, home: Path) -> None:
@@ -39,6 +39,20 @@ def run_module(*command: object, cwd: Path) -> subprocess.CompletedProcess:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
+
+
+def run_merged(*command: object, cwd: Path, **options: Any) -> tuple[int, str]:
+    """Run a command without a terminal, and return its exit status and all that it printed."""
+    ended = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+    return ended.returncode, ended.stdout
 
 
 def copy_template(repository: Path) -> Path:

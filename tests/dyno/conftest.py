@@ -1,12 +1,17 @@
-"""Fixtures of several modules: browsers without Chromium, and the project that --url names."""
+"""Fixtures of several modules: a dyno and its client, browsers without Chromium, and --url."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+from baked import PASSWORD, USER
 from browser_client import BrowserClient
 from http_client import HttpClient
+
+if TYPE_CHECKING:
+    from fake_dyno import FakeDyno
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,18 @@ def local(online_client: HttpClient | None) -> None:
     """Skip a test that has to see the project from inside, or to be the router before it."""
     if online_client:
         pytest.skip("run it without --url")
+
+
+@pytest.fixture
+def dyno(built: FakeDyno) -> FakeDyno:
+    """The module's dyno, running, where the module has one as the fixture `built`."""
+    return built.ensure_up()
+
+
+@pytest.fixture
+def client(dyno: FakeDyno) -> HttpClient:
+    """A client of the user of the module's dyno."""
+    return HttpClient(dyno.url, {USER: PASSWORD}, router=True)
 
 
 @pytest.fixture

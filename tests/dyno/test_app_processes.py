@@ -86,16 +86,6 @@ def built(project, nginx) -> Iterator[FakeDyno]:
     dyno.stop()
 
 
-@pytest.fixture
-def dyno(built) -> FakeDyno:
-    return built.ensure_up()
-
-
-@pytest.fixture
-def client(dyno) -> HttpClient:
-    return HttpClient(dyno.url, {USER: PASSWORD}, router=True)
-
-
 def processes_of(dyno: FakeDyno, script: str) -> list[int]:
     return dyno.processes(f"app_worker.py {script} ")
 

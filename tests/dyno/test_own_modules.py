@@ -7,12 +7,12 @@ load_users` got the hub's.
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 from baked import PASSWORD, USER, BakedProject
+from command_line import run_merged
 from fake_dyno import FakeDyno, free_port, python_environment
 from fakes.workstation import Workstation
 from http_client import HttpClient
@@ -60,16 +60,8 @@ def manage(own_modules):
     python = python_environment(own_modules.path / "requirements.txt") / "python"
 
     def manage(*arguments: str) -> tuple[int, str]:
-        ended = subprocess.run(
-            [python, "manage.py", *arguments],
-            cwd=own_modules.path,
-            env={**os.environ, "AUTH_PASSWORD": PASSWORD},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return ended.returncode, ended.stdout
+        environ = {**os.environ, "AUTH_PASSWORD": PASSWORD}
+        return run_merged(python, "manage.py", *arguments, cwd=own_modules.path, env=environ)
 
     return manage
 

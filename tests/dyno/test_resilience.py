@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from baked import PASSWORD, USER, BakedProject
 from browser_client import WHERE, BrowserClient
 from fake_dyno import FakeDyno, wait_until
 from http_client import COOKIE, HttpClient, session_number
@@ -25,6 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from baked import BakedProject
 
 MB = 2**20
 SHUTDOWN_TIMEOUT = 30  # seconds; then Heroku kills what is left
@@ -112,17 +113,6 @@ def built(project, nginx) -> Iterator[FakeDyno]:
     dyno = FakeDyno(project.path, nginx, SESSION_SECRET=SECRET)
     yield dyno
     dyno.stop()
-
-
-@pytest.fixture
-def dyno(built: FakeDyno) -> FakeDyno:
-    """The same, running."""
-    return built.ensure_up()
-
-
-@pytest.fixture
-def client(dyno) -> HttpClient:
-    return HttpClient(dyno.url, {USER: PASSWORD}, router=True)
 
 
 @pytest.fixture

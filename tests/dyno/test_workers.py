@@ -13,13 +13,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from baked import PASSWORD, USER, BakedProject
 from browser_client import WHERE, BrowserClient
 from fake_dyno import FakeDyno, wait_until
-from http_client import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from baked import BakedProject
 
 WORKER = "apphub/server/worker.py"
 WORKER_PROCESS = "apphub/server/worker_process.py"
@@ -38,17 +38,6 @@ def built(project, nginx) -> Iterator[FakeDyno]:
     dyno = FakeDyno(project.path, nginx, STREAMLIT_PROCESSES="2")
     yield dyno
     dyno.stop()
-
-
-@pytest.fixture
-def dyno(built) -> FakeDyno:
-    """The same, running."""
-    return built.ensure_up()
-
-
-@pytest.fixture
-def client(dyno) -> HttpClient:
-    return HttpClient(dyno.url, {USER: PASSWORD}, router=True)
 
 
 def wait_for_another(dyno: FakeDyno, index: int, gone: int) -> int:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from baked import ANSWERS, ROOT
-from command_line import run, template
+from command_line import run, run_merged, template
 from cookiecutter.environment import StrictEnvironment
 
 __all__ = ["load_hook", "run", "template"]
@@ -34,3 +34,14 @@ def load_hook(tmp_path, monkeypatch):
         return module
 
     return load_hook
+
+
+@pytest.fixture
+def manage(project):
+    """Run manage.py without a terminal, and return its exit status and its output."""
+
+    def manage(*arguments: str, python: tuple[str, ...] = ()) -> tuple[int, str]:
+        command = [sys.executable, *python, project.path / "manage.py", *arguments]
+        return run_merged(*command, cwd=project.path.parent)
+
+    return manage

@@ -24,24 +24,6 @@ PAGES = {
 
 
 @pytest.fixture
-def manage(project):
-    """Run manage.py without a terminal, and return its exit status and its output."""
-
-    def manage(*arguments: str) -> tuple[int, str]:
-        ended = subprocess.run(
-            [sys.executable, str(project.path / "manage.py"), *arguments],
-            cwd=project.path.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return ended.returncode, ended.stdout
-
-    return manage
-
-
-@pytest.fixture
 def forecast(tmp_path):
     return write_files(tmp_path / "forecast", PAGES)
 

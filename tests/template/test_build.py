@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from baked import BakedProject
+from command_line import run_merged
 from strategies import HASH
 
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -28,17 +28,10 @@ def build(project):
 
     def build(path: str = PATH, **environ: str) -> tuple[int, str]:
         given = {k: v for k, v in os.environ.items() if k not in PROJECT_VARIABLES}
-        ended = subprocess.run(
-            [shutil.which("bash"), "-c", "bin/post_compile"],
-            cwd=project.path,
-            # Heroku has the project's folder on Python's path.
-            env={**given, "PYTHONPATH": str(project.path), "PATH": path, **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return ended.returncode, ended.stdout
+        # Heroku has the project's folder on Python's path.
+        environment = {**given, "PYTHONPATH": str(project.path), "PATH": path, **environ}
+        command = [shutil.which("bash"), "-c", "bin/post_compile"]
+        return run_merged(*command, cwd=project.path, env=environment)
 
     return build
 

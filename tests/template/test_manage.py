@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,25 +22,6 @@ OWN_MODULES = ["users", "log", "logfmt", "menu", "page", "server", "check", "web
 def no_password_in_the_environment(project, monkeypatch):
     """The hook has read it there; passwd would, too."""
     monkeypatch.delenv("AUTH_PASSWORD")
-
-
-@pytest.fixture
-def manage(project):
-    """Run manage.py without a terminal, and return its exit status and its output."""
-
-    def manage(*arguments: str, python: tuple[str, ...] = ()) -> tuple[int, str]:
-        command = [sys.executable, *python, str(project.path / "manage.py"), *arguments]
-        ended = subprocess.run(
-            command,
-            cwd=project.path.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return ended.returncode, ended.stdout
-
-    return manage
 
 
 def hash_of(project: BakedProject, user: str) -> bytes:
