@@ -374,6 +374,58 @@ DOCUMENT = ROOT / "docs/performance.md"
 PLACE = re.compile(r"(<!-- compare\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
+def make_result(lab: Lab, figures: list[Figure]) -> dict:
+    """Return what is written as JSON: the machine, the versions and the figures."""
+    chromium = shutil.which("chromium") or "google-chrome"
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": [
+            version(lab.nginx, "-v").removeprefix("nginx version: "),
+            version(lab.python / "python", "--version"),
+            version(lab.python / "streamlit", "--version").replace(", version", ""),
+            version(chromium, "--version").partition(" built")[0],
+        ],
+        "figures": [
+            {
+                "name": figure.name,
+                "unit": figure.unit,
+                "threshold": figure.threshold,
+                "passed": figure.passed,
+                "median": {target: figure.median(target) for target in figure.rounds},
+                "rounds": figure.rounds,
+            }
+            for figure in figures
+        ],
+    }
+
+
+def version(*command: object) -> str:
+    """Return the last line that a program prints about its version."""
+    ended = subprocess.run(command, capture_output=True, text=True)
+    return (ended.stdout or ended.stderr).strip().splitlines()[-1]
+
+
+def print_result(result: dict, figures: list[Figure], text: str) -> None:
+    """Print the machine, the table, and how far the rounds differ."""
+    print(", ".join([result["machine"], *result["versions"]]))
+    print(text)
+    for figure in figures:
+        spread = (f"{n} {min(v):.3g} to {max(v):.3g}" for n, v in figure.rounds.items())
+        print(f"{figure.name}: {', '.join(spread)} {figure.unit}", file=sys.stderr)
+
+
+def write_table(place: re.Pattern[str], text: str) -> None:
+    """Write a table into the document, between the two comments that the pattern matches."""
+    document = DOCUMENT.read_text("utf-8")
+    DOCUMENT.write_text(place.sub(lambda m: m[1] + text + m[2], document), "utf-8")
+
+
+def exit_if_missed(figures: list[Figure]) -> None:
+    """Exit with status 1 if a figure misses its threshold."""
+    if failed := [figure.name for figure in figures if not figure.passed]:
+        sys.exit(f"Missed thresholds: {'; '.join(failed)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -382,10 +434,6 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="write the table into the document")
     options = parser.parse_args()
 
-    def version(*command: object) -> str:
-        ended = subprocess.run(command, capture_output=True, text=True)
-        return (ended.stdout or ended.stderr).strip().splitlines()[-1]
-
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         lab = Lab(Path(folder), options.nginx, options.rounds)
@@ -393,43 +441,16 @@ def main() -> None:
         for name in options.only:
             print(f"{name} ...", file=sys.stderr, flush=True)
             figures += MEASUREMENTS[name](lab)
-        result = {
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": [
-                version(options.nginx, "-v").removeprefix("nginx version: "),
-                version(lab.python / "python", "--version"),
-                version(lab.python / "streamlit", "--version").replace(", version", ""),
-                version(shutil.which("chromium") or "google-chrome", "--version").partition(
-                    " built"
-                )[0],
-            ],
-            "figures": [
-                {
-                    "name": figure.name,
-                    "unit": figure.unit,
-                    "threshold": figure.threshold,
-                    "passed": figure.passed,
-                    "median": {target: figure.median(target) for target in figure.rounds},
-                    "rounds": figure.rounds,
-                }
-                for figure in figures
-            ],
-        }
-    print(", ".join([result["machine"], *result["versions"]]))
-    print(table(result))
-    for figure in figures:
-        spread = (f"{n} {min(v):.3g} to {max(v):.3g}" for n, v in figure.rounds.items())
-        print(f"{figure.name}: {', '.join(spread)} {figure.unit}", file=sys.stderr)
+        result = make_result(lab, figures)
+    print_result(result, figures, table(result))
     kept = HERE / "compare.json"
     if options.only != list(MEASUREMENTS) and kept.exists():
         lines = json.loads(kept.read_text("utf-8"))["figures"] + result["figures"]
         result["figures"] = list({line["name"]: line for line in lines}.values())
     kept.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     if options.docs:
-        text = PLACE.sub(lambda m: m[1] + table(result) + m[2], DOCUMENT.read_text("utf-8"))
-        DOCUMENT.write_text(text, "utf-8")
-    if failed := [figure.name for figure in figures if not figure.passed]:
-        sys.exit(f"Missed thresholds: {'; '.join(failed)}")
+        write_table(PLACE, table(result))
+    exit_if_missed(figures)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,7 +26,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-from compare import DOCUMENT, Figure, Lab, format_amount, p95
+from compare import (
+    Figure,
+    Lab,
+    exit_if_missed,
+    format_amount,
+    make_result,
+    p95,
+    print_result,
+    write_table,
+)
 from fake_dyno import wait_until
 from page_load import browser
 from targets import AUTH, HERE, BakedProject, Bare, Ours, Target, bake, run_client
@@ -294,11 +301,6 @@ def table(result: dict) -> str:
     return "\n".join(rows)
 
 
-def version(*command: object) -> str:
-    ended = subprocess.run(command, capture_output=True, text=True)
-    return (ended.stdout or ended.stderr).strip().splitlines()[-1]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="of the reruns")
@@ -322,39 +324,12 @@ def main() -> None:
         print("memory ...", file=sys.stderr, flush=True)
         lab.rounds = min(3, options.rounds)
         figures = measure_memory(lab, few, many) + figures
-        result = {
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": [
-                version(options.nginx, "-v").removeprefix("nginx version: "),
-                version(lab.python / "python", "--version"),
-                version(lab.python / "streamlit", "--version").replace(", version", ""),
-                version(shutil.which("chromium") or "google-chrome", "--version").partition(
-                    " built"
-                )[0],
-            ],
-            "figures": [
-                {
-                    "name": figure.name,
-                    "unit": figure.unit,
-                    "threshold": figure.threshold,
-                    "passed": figure.passed,
-                    "median": {side: figure.median(side) for side in figure.rounds},
-                    "rounds": figure.rounds,
-                }
-                for figure in figures
-            ],
-        }
-    print(", ".join([result["machine"], *result["versions"]]))
-    print(table(result))
-    for figure in figures:
-        spread = (f"{n} {min(v):.3g} to {max(v):.3g}" for n, v in figure.rounds.items())
-        print(f"{figure.name}: {', '.join(spread)} {figure.unit}", file=sys.stderr)
+        result = make_result(lab, figures)
+    print_result(result, figures, table(result))
     (HERE / "script_apps.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     if options.docs:
-        text = PLACE.sub(lambda m: m[1] + table(result) + m[2], DOCUMENT.read_text("utf-8"))
-        DOCUMENT.write_text(text, "utf-8")
-    if failed := [figure.name for figure in figures if not figure.passed]:
-        sys.exit(f"Missed thresholds: {'; '.join(failed)}")
+        write_table(PLACE, table(result))
+    exit_if_missed(figures)
 
 
 if __name__ == "__main__":

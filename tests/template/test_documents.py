@@ -134,10 +134,11 @@ def test_the_table_is_the_one_that_was_measured():
 
 @pytest.mark.usefixtures("benchmarks")
 def test_the_table_about_scripts_is_the_one_that_was_measured():
+    import compare
     import script_apps
 
     result = measured("script_apps")
-    table = script_apps.PLACE.search(script_apps.DOCUMENT.read_text("utf-8"))[0]
+    table = script_apps.PLACE.search(compare.DOCUMENT.read_text("utf-8"))[0]
     assert table.splitlines()[1:-1] == script_apps.table(result).splitlines()
     # On two cores, whatever computes takes a half of them, also outside the hub.
     for figure in result["figures"]:

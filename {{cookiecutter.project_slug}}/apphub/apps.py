@@ -124,6 +124,25 @@ class App:
         )
 
 
+def missing_run(file: str) -> Finding:
+    """Return the finding for a module without a function run().
+
+    Args:
+        file: its file, relative to the project.
+    """
+    text = "there is no function run(), which the launcher calls to draw a module."
+    hint = f"W{hint_at_script(file)[1:]} Or put its code into `def run():`."
+    return Finding("app-no-run", text, file, hint)
+
+
+def hint_at_script(file: str) -> str:
+    """Return how a module becomes a script, which runs unchanged in a process of its own."""
+    return (
+        f'write "script": "{file}" in place of "module" in apps.json: the app then runs '
+        "unchanged, in a process of its own."
+    )
+
+
 @lru_cache(maxsize=1024)
 def read_docstring(path: Path, *_stamp: int) -> str:
     """Return the first paragraph of a module's docstring, cut to a description's length.

@@ -1,4 +1,4 @@
-"""web/app_loader.py: a module is executed anew for each run, as a script is."""
+"""web/app_loader.py: a module is executed again for each run, as a script is."""
 
 from __future__ import annotations
 

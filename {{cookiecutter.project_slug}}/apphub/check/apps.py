@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from apphub.apps import MenuError
+from apphub.apps import MenuError, hint_at_script, missing_run
 from apphub.check.imports import referenced_names
 from apphub.check.process_wide import find_process_wide
 from apphub.finding import Finding
@@ -38,7 +38,7 @@ def check(project: Project) -> Iterator[Finding]:
 
 def _check_module(tree: ast.Module, name: str, is_entry: bool) -> Iterator[Finding]:
     """Yield what a module, or a part of it, does to the others in the hub's process."""
-    or_script = f" Or {_as_script(name)}" if is_entry else ""
+    or_script = f" Or {hint_at_script(name)}" if is_entry else ""
     if line := find_navigation(tree):
         yield Finding(
             "app-navigation",
@@ -57,15 +57,6 @@ def _check_module(tree: ast.Module, name: str, is_entry: bool) -> Iterator[Findi
         )
 
 
-def _as_script(name: str) -> str:
-    """Return how a module becomes a script, which runs unchanged in a process of its own."""
-    script = name.replace("__init__.py", "streamlit_app.py")
-    return (
-        f'write "script": "{script}" in place of "module" in apps.json: the app then runs '
-        "unchanged, in a process of its own."
-    )
-
-
 def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
     """Yield what is wrong with the function run() of an app.
 
@@ -75,12 +66,7 @@ def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
     """
     run = find_run(tree)
     if not run:
-        yield Finding(
-            "app-no-run",
-            "there is no function run(), which the launcher calls to draw a module.",
-            name,
-            f"W{_as_script(name)[1:]}",
-        )
+        yield missing_run(name)
     elif isinstance(run, ast.AsyncFunctionDef):
         yield Finding(
             "app-run-async",
@@ -93,7 +79,7 @@ def check_run_function(tree: ast.Module, name: str) -> Iterator[Finding]:
             "app-run-arguments",
             f"run() requires {', '.join(required)}, and the launcher calls it without arguments.",
             f"{name}, line {run.lineno}",
-            f"Give each a default, or remove them. Or {_as_script(name)}",
+            f"Give each a default, or remove them. Or {hint_at_script(name)}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Executes a module's source anew for each run, as Streamlit does with a script.
+"""Executes a module's source again for each run, as Streamlit does with a script.
 
 An imported module would be executed once per process: all users would share its variables, and
 what it draws above run() would be drawn for the first of them only.
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlit import config
 
-from apphub.apps import App, MenuError
-from apphub.finding import Finding
+from apphub.apps import App, MenuError, missing_run
 from apphub.paths import ROOT
 from apphub.web.process_state import ProcessState
 from apphub.web.reload import forget_changed_modules
@@ -45,12 +44,12 @@ def run_app(app: App) -> None:
     path, begin = app.find(), time.time()
     code = load_code(path)
     if not binds_run(code):
-        raise run_missing(app, path)
+        raise without_run(path)
     try:
         with ProcessState(path):
             run = getattr(execute(app.module, path, code), "run", None)
             if not callable(run):
-                raise run_missing(app, path)
+                raise without_run(path)
             run()
     finally:
         forget_changed_modules(begin)
@@ -140,17 +139,6 @@ def binds_run(code: CodeType) -> bool:
     return "run" in code.co_names or ("*",) in code.co_consts
 
 
-def run_missing(app: App, path: Path) -> MenuError:
+def without_run(path: Path) -> MenuError:
     """Return the error of a module without run()."""
-    file = path.relative_to(ROOT).as_posix()
-    return MenuError(
-        [
-            Finding(
-                "app-no-run",
-                "it has no function run().",
-                file,
-                f'To run it as it is, replace "module": "{app.module}" in apps.json by "script": '
-                f'"{file}". Or put its code into `def run():`.',
-            )
-        ]
-    )
+    return MenuError([missing_run(path.relative_to(ROOT).as_posix())])
